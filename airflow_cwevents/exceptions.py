@@ -18,6 +18,7 @@ Errors of this provider. Each carries what it is about as attributes, so that co
     ├── EventBusNotFoundError           the bus does not exist: event_bus_name
     ├── RuleNotFoundError               the rule does not exist: rule, event_bus_name
     ├── ManagedRuleError                another AWS service owns the rule: rule
+    ├── GrantPermissionsError           a resource policy could not be changed: target_id, resource_arn
     ├── RuleHasTargetsError             targets linger on a rule that is to be deleted: rule
     └── RoleNotAssumableError           EventBridge may not assume the role: role_arn
 
@@ -28,8 +29,9 @@ a task without Airflow's retries.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 SHOWN_FAILURES = 5
 
@@ -57,7 +59,7 @@ class InvalidInputError(CloudWatchEventsError, ValueError):
     permanent = True
 
     def __init__(self, place: str, reason: str, remedy: str, value: object = None) -> None:
-        super().__init__(f"{place}: {reason}. {remedy}")
+        super().__init__(f"{place}: {reason.removesuffix('.')}. {remedy}")
         self.place = place
         self.reason = reason
         self.remedy = remedy
@@ -75,6 +77,12 @@ class InvalidEntryError(InvalidInputError):
         place = f"entries[{index}].{member}" if member else f"entries[{index}]"
         super().__init__(place, reason, remedy, value)
         self.index = index
+        self.member = member
+
+    @property
+    def without_index(self) -> str:
+        """The message, for where the entry is named otherwise."""
+        return f"{self.member}: {self.reason}. {self.remedy}" if self.member else f"{self.reason}. {self.remedy}"
 
 
 class EntryTooLargeError(InvalidEntryError):
@@ -138,7 +146,8 @@ class InvalidEventPatternError(InvalidInputError):
         self.path = path
 
 
-class FailedEntry(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class FailedEntry:
     """An entry that was not accepted: its index in the input, and AWS's error code and message."""
 
     index: int
@@ -146,7 +155,8 @@ class FailedEntry(NamedTuple):
     message: str
 
 
-class FailedTarget(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class FailedTarget:
     """A target that was not accepted: its id, and AWS's error code and message."""
 
     target_id: str
@@ -158,20 +168,45 @@ class PutEventsError(CloudWatchEventsError):
     """
     Entries were not accepted; all others were.
 
-    :param failed: the entries that were not, in input order.
+    :param failed: the entries that were not, in input order; with a path, the first thousand of them.
     :param sent: how many entries were.
     :param permanent: whether every one of them would fail again.
+    :param counts: how many failed, by error code; None if ``failed`` has them all.
+    :param path: where they were written to, as lines that can be sent again; None for nowhere.
+    :param noun: what the entries are called: ``entry``, by their index, or ``line``, by their number.
     """
 
-    def __init__(self, failed: Sequence[FailedEntry], sent: int, *, permanent: bool) -> None:
-        counts = ", ".join(f"{code}: {count}" for code, count in Counter(f.code for f in failed).most_common())
-        lines = [f"  entries[{f.index}]: {f.code}: {f.message}" for f in failed]
-        super().__init__(
-            "\n".join([f"{len(failed)} of {len(failed) + sent} entries were not sent ({counts})", *_first(lines)])
-        )
+    def __init__(
+        self,
+        failed: Sequence[FailedEntry],
+        sent: int,
+        *,
+        permanent: bool,
+        counts: Mapping[str, int] | None = None,
+        path: str | None = None,
+        noun: Literal["entry", "line"] = "entry",
+    ) -> None:
         self.failed = tuple(failed)
         self.sent = sent
         self.permanent = permanent
+        self.counts = Counter(counts if counts is not None else (entry.code for entry in failed))
+        self.path = path
+        self._noun = noun
+        super().__init__("\n".join([self._summary(), *self._first_lines()]))
+
+    def _summary(self) -> str:
+        total = self.counts.total()
+        by_code = ", ".join(f"{code}: {count}" for code, count in self.counts.most_common())
+        where = f"; they are in {self.path}" if self.path else ""
+        return f"{total} of {total + self.sent} entries were not sent ({by_code}){where}"
+
+    def _first_lines(self) -> list[str]:
+        lines = [f"  {self._name(entry)}: {entry.code}: {entry.message}" for entry in self.failed[:SHOWN_FAILURES]]
+        more = self.counts.total() - len(lines)
+        return [*lines, f"  … and {more} more"] if more else lines
+
+    def _name(self, entry: FailedEntry) -> str:
+        return f"line {entry.index + 1}" if self._noun == "line" else f"entries[{entry.index}]"
 
 
 class PutEventsStoppedError(CloudWatchEventsError):
@@ -274,6 +309,20 @@ class ManagedRuleError(CloudWatchEventsError):
         self.managed_by = managed_by
 
 
+class GrantPermissionsError(CloudWatchEventsError):
+    """
+    A resource's policy could not be changed so that EventBridge may invoke a target.
+
+    :param target_id: the target's id.
+    :param resource_arn: the resource whose policy it is: the target itself, or its dead-letter queue.
+    """
+
+    def __init__(self, target_id: str, resource_arn: str, message: str) -> None:
+        super().__init__(f"The policy of {resource_arn}, for target {target_id!r}, could not be changed: {message}")
+        self.target_id = target_id
+        self.resource_arn = resource_arn
+
+
 class RuleHasTargetsError(CloudWatchEventsError):
     """
     A rule cannot be deleted, as AWS still sees targets on it.
@@ -321,8 +370,3 @@ class TargetCheckError(CloudWatchEventsError):
         super().__init__("\n".join([f"Rule {rule!r} does not deliver to all of its targets:", *lines]))
         self.rule = rule
         self.problems = tuple(problems)
-
-
-def _first(lines: Sequence[str]) -> list[str]:
-    more = len(lines) - SHOWN_FAILURES
-    return [*lines[:SHOWN_FAILURES], *([f"  … and {more} more"] if more > 0 else [])]

@@ -18,12 +18,22 @@ ENTRY_TIME_BYTES: Final = 14
 MAX_TRACE_HEADER_LENGTH: Final = 500
 # Longer ones are accepted, and then dropped: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events.html
 MAX_DETAIL_TYPE_LENGTH: Final = 128
-ENTRY_MEMBERS: Final = frozenset(
-    {"Time", "Source", "Resources", "DetailType", "Detail", "EventBusName", "TraceHeader"}
-)
+ENTRY_MEMBERS: Final = frozenset({"Time", "Source", "Resources", "DetailType", "Detail", "EventBusName", "TraceHeader"})
 # Entry errors: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsResultEntry.html
 RETRYABLE_ENTRY_CODES: Final = frozenset({"InternalException", "InternalFailure", "ThrottlingException"})
 THROTTLING_CODES: Final = frozenset({"ThrottlingException", "Throttling", "TooManyRequestsException"})
+# Errors of a whole request that another try can mend: credentials that a new process fetches anew, and congestion.
+# https://docs.aws.amazon.com/eventbridge/latest/APIReference/CommonErrors.html
+TRANSIENT_REQUEST_CODES: Final = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InternalFailure",
+        "RequestExpired",
+        "RequestTimeout",
+        "ServiceUnavailable",
+    }
+)
 
 # PutRule: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html
 NAME_PATTERN: Final = r"[.\-_A-Za-z0-9]{1,64}"
@@ -40,11 +50,34 @@ MAX_TARGETS_PER_RULE: Final = 5
 # PutTargets: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutTargets.html
 MAX_TARGETS_PER_REQUEST: Final = 10
 # https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_Target.html
+TARGET_MEMBERS: Final = frozenset(
+    {
+        "Id",
+        "Arn",
+        "RoleArn",
+        "Input",
+        "InputPath",
+        "InputTransformer",
+        "KinesisParameters",
+        "RunCommandParameters",
+        "EcsParameters",
+        "BatchParameters",
+        "SqsParameters",
+        "HttpParameters",
+        "RedshiftDataParameters",
+        "SageMakerPipelineParameters",
+        "AppSyncParameters",
+        "DeadLetterConfig",
+        "RetryPolicy",
+    }
+)
 MAX_INPUT_LENGTH: Final = 8192
 MAX_INPUT_PATH_LENGTH: Final = 256
 # https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_InputTransformer.html
 MAX_INPUT_PATHS: Final = 100
 MAX_INPUT_TEMPLATE_LENGTH: Final = 8192
+# https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_EcsParameters.html
+MAX_ECS_TASKS: Final = 10
 # https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_RetryPolicy.html
 RETRY_ATTEMPTS_RANGE: Final = (0, 185)
 EVENT_AGE_SECONDS_RANGE: Final = (60, 86_400)

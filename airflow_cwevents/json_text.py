@@ -1,0 +1,54 @@
+"""JSON as AWS takes it: the members that a user gives as a dict or as text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+JSON_TYPE_NAMES: dict[type, str] = {
+    dict: "object",
+    list: "array",
+    str: "string",
+    int: "number",
+    float: "number",
+    bool: "boolean",
+    type(None): "null",
+}
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+_decode = json.JSONDecoder(parse_constant=_refuse_constant).decode
+
+
+def to_json_text(value: object) -> str:
+    """
+    Write a value as compact JSON.
+
+    :param value: what JSON can express.
+    :return: the text, not escaped beyond need: every character counts towards AWS's limits.
+    :raises ValueError: if JSON cannot express the value; its text says why.
+    """
+    try:
+        return _encode(dict(value) if isinstance(value, Mapping) and not isinstance(value, dict) else value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"JSON cannot express it: {error}") from None
+
+
+def parse_json_text(text: str) -> Any:
+    """
+    Read JSON, strictly: NaN and Infinity, which Python writes, are none.
+
+    :param text: the text.
+    :return: the value.
+    :raises ValueError: if the text is not JSON; its text says where.
+    :raises RecursionError: if it is nested more deeply than Python reads; AWS may still take it.
+    """
+    try:
+        return _decode(text)
+    except ValueError as error:
+        raise ValueError(f"it is not JSON: {error}") from None
