@@ -1,0 +1,134 @@
+"""
+Whether a resource policy lets EventBridge in, as far as that can be told without AWS.
+
+.. seealso:: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from airflow_cwevents.policies import SERVICE, statements_of
+
+Verdict = Literal["allowed", "denied", "unknown"]
+_Match = Literal["yes", "no", "maybe"]
+
+# Operators that compare texts, and whether * and ? in the policy's value are wildcards.
+_TEXT_OPERATORS = {"ArnEquals": True, "ArnLike": True, "StringEquals": False, "StringLike": True}
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """
+    What EventBridge does when it invokes a target.
+
+    :param action: the action, such as ``sqs:SendMessage``.
+    :param resource: the ARN of the resource.
+    :param rule_arn: the ARN of the rule on whose behalf; None where AWS does not say.
+    :param source_account_known: whether the account of the rule is told as well; None if that is not known.
+    """
+
+    action: str
+    resource: str
+    rule_arn: str | None
+    source_account_known: bool | None = None
+
+
+def evaluate(policy: Mapping[str, Any] | None, invocation: Invocation) -> Verdict:
+    """
+    Judge an invocation by a resource policy.
+
+    :param policy: the policy; None for none, which allows nothing.
+    :param invocation: what EventBridge does.
+    :return: ``allowed`` or ``denied``; ``unknown`` if that hangs on a condition that only AWS can judge.
+    """
+    matches: dict[str, set[_Match]] = {"Allow": set(), "Deny": set()}
+    for statement in statements_of(policy):
+        matches[statement.get("Effect", "Deny")].add(_match(statement, invocation))
+    if "yes" in matches["Deny"]:
+        return "denied"
+    if "maybe" in matches["Deny"]:
+        return "unknown"
+    if "yes" in matches["Allow"]:
+        return "allowed"
+    return "unknown" if "maybe" in matches["Allow"] else "denied"
+
+
+def trusts(policy: Mapping[str, Any] | None) -> Verdict:
+    """
+    Judge whether EventBridge may assume a role.
+
+    :param policy: the role's trust relationship.
+    :return: ``allowed``, ``denied`` or ``unknown``.
+    """
+    return evaluate(policy, Invocation("sts:AssumeRole", "", None))
+
+
+def _match(statement: Mapping[str, Any], invocation: Invocation) -> _Match:
+    if not _principal_matches(statement.get("Principal")):
+        return "no"
+    if not _element_matches(statement, "Action", invocation.action, ignore_case=True):
+        return "no"
+    if not _element_matches(statement, "Resource", invocation.resource):
+        return "no"
+    conditions = [
+        _condition_match(operator, key, values, invocation)
+        for operator, keys in (statement.get("Condition") or {}).items()
+        for key, values in keys.items()
+    ]
+    if "no" in conditions:
+        return "no"
+    return "maybe" if "maybe" in conditions else "yes"
+
+
+def _principal_matches(principal: object) -> bool:
+    if isinstance(principal, Mapping):
+        services = _as_list(principal.get("Service"))
+        return SERVICE in services or "*" in services or "*" in _as_list(principal.get("AWS"))
+    return principal == "*"
+
+
+def _element_matches(statement: Mapping[str, Any], element: str, value: str, *, ignore_case: bool = False) -> bool:
+    if element in statement:
+        return any(_like(pattern, value, ignore_case=ignore_case) for pattern in _as_list(statement[element]))
+    if f"Not{element}" in statement:
+        patterns = _as_list(statement[f"Not{element}"])
+        return not any(_like(pattern, value, ignore_case=ignore_case) for pattern in patterns)
+    return True
+
+
+def _condition_match(operator: str, key: str, values: object, invocation: Invocation) -> _Match:
+    if_exists = operator.endswith("IfExists")
+    wildcards = _TEXT_OPERATORS.get(operator.removesuffix("IfExists"))
+    patterns = [str(value) for value in _as_list(values)]
+    if key.lower() == "aws:securetransport":
+        return "yes" if [pattern.lower() for pattern in patterns] == ["true"] else "no"
+    if wildcards is None:
+        return "maybe"
+    if key.lower() == "aws:sourcearn":
+        return _text_match(patterns, invocation.rule_arn, wildcards=wildcards, if_exists=if_exists)
+    if key.lower() == "aws:sourceaccount" and invocation.source_account_known is not None:
+        account = invocation.rule_arn.split(":")[4] if invocation.rule_arn and invocation.source_account_known else None
+        return _text_match(patterns, account, wildcards=wildcards, if_exists=if_exists)
+    return "maybe"
+
+
+def _text_match(patterns: Iterable[str], value: str | None, *, wildcards: bool, if_exists: bool) -> _Match:
+    if value is None:
+        return "yes" if if_exists else "no"
+    found = any(_like(pattern, value) if wildcards else pattern == value for pattern in patterns)
+    return "yes" if found else "no"
+
+
+def _like(pattern: str, value: str, *, ignore_case: bool = False) -> bool:
+    expression = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
+    return re.fullmatch(expression, value, re.DOTALL | (re.IGNORECASE if ignore_case else 0)) is not None
+
+
+def _as_list(value: object) -> list[Any]:
+    if value is None:
+        return []
+    return list(value) if isinstance(value, list | tuple | set) else [value]
