@@ -1,0 +1,155 @@
+"""What EventBridge needs to invoke targets, granted for one rule, and taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from botocore.exceptions import ClientError
+from tenacity import RetryError, wait_fixed, wait_random
+
+from airflow_cwevents.arns import Arn
+from airflow_cwevents.exceptions import GrantPermissionsError
+from airflow_cwevents.hooks.encryption import encryption_problem
+from airflow_cwevents.hooks.errors import message_of
+from airflow_cwevents.hooks.resource_policies import POLICY_CLASSES, ResourcePolicy, is_not_found
+from airflow_cwevents.hooks.rules import RulesHook
+from airflow_cwevents.json_text import to_json_text
+from airflow_cwevents.policies import Policy, Statement, dead_letter_statements, resource_statements
+from airflow_cwevents.policy_evaluation import Invocation, evaluate
+
+
+class Need(NamedTuple):
+    """
+    The statements that one resource's policy needs for a rule to reach a target.
+
+    :ivar target_id: the target's id.
+    :ivar arn: the resource: the target itself, or its dead-letter queue.
+    :ivar statements: the statements.
+    """
+
+    target_id: str
+    arn: Arn
+    statements: list[Statement]
+
+
+def needs_of(targets: Iterable[Mapping[str, Any]], rule_arn: str) -> Iterator[Need]:
+    """
+    Tell what resource policies need for a rule to reach its targets.
+
+    :param targets: the targets, as PutTargets takes them.
+    :param rule_arn: the rule's ARN.
+    :return: a need for each target and each dead-letter queue that relies on its own policy.
+    """
+    for target in targets:
+        for arn, statements in (
+            (Arn.parse(target["Arn"]), resource_statements(target, rule_arn)),
+            (
+                Arn.parse((target.get("DeadLetterConfig") or {}).get("Arn", "")),
+                dead_letter_statements(target, rule_arn),
+            ),
+        ):
+            if arn and statements:
+                yield Need(target["Id"], arn, statements)
+
+
+class PermissionsHook(RulesHook):
+    """The part of the hook that handles what EventBridge may do."""
+
+    #: How long to wait before a changed policy is looked at again, in seconds; see ResourcePolicy.
+    policy_settle_wait = wait_fixed(2) + wait_random(0, 1)
+
+    def grant_permissions(self, rule_arn: str, targets: Iterable[Mapping[str, Any]]) -> None:
+        """
+        Let EventBridge invoke targets on behalf of a rule, where that hangs on the policies of the targets.
+
+        A policy that lets it in already is left alone. Other statements stay as they are.
+
+        :param rule_arn: the rule's ARN.
+        :param targets: the targets, as PutTargets takes them. Those with a role need nothing.
+        :raises GrantPermissionsError: if a policy could not be changed.
+        """
+        for need in needs_of(targets, rule_arn):
+            try:
+                policy = self.resource_policy(need.arn)
+                if self._admits(policy.read(), need, rule_arn):
+                    self.log.info("%s lets rule %s in already", need.arn, rule_arn)
+                    continue
+                policy.add(need.statements)
+            except (ClientError, RetryError) as error:
+                raise GrantPermissionsError(need.target_id, str(need.arn), _cause(error)) from error
+            self.log.info("%s lets rule %s in now", need.arn, rule_arn)
+
+    def revoke_permissions(
+        self, rule_arn: str, targets: Iterable[Mapping[str, Any]], kept: Collection[str] = ()
+    ) -> None:
+        """
+        Take back what :meth:`grant_permissions` granted, and nothing else.
+
+        :param rule_arn: the rule's ARN.
+        :param targets: the targets. Resources that are gone are passed over.
+        :param kept: ARNs of resources that the rule still uses, and keeps its permissions on.
+        :raises GrantPermissionsError: if a policy could not be changed.
+        """
+        for need in needs_of(targets, rule_arn):
+            if str(need.arn) in kept:
+                continue
+            try:
+                self.resource_policy(need.arn).remove(need.statements)
+            except (ClientError, RetryError) as error:
+                if is_not_found(error):
+                    continue
+                raise GrantPermissionsError(need.target_id, str(need.arn), _cause(error)) from error
+            self.log.info("%s holds nothing for rule %s any more", need.arn, rule_arn)
+
+    def log_needed_permissions(self, rule_arn: str, targets: Iterable[Mapping[str, Any]]) -> None:
+        """
+        Log the statements that the policies of targets need, for those who add them by other means.
+
+        :param rule_arn: the rule's ARN.
+        :param targets: the targets, as PutTargets takes them.
+        """
+        for need in needs_of(targets, rule_arn):
+            self.log.info(
+                "Target %s: EventBridge delivers only if the policy of %s has %s; grant_permissions=True adds that",
+                need.target_id,
+                need.arn,
+                to_json_text(need.statements),
+            )
+
+    def warn_of_encryption(self, targets: Iterable[Mapping[str, Any]]) -> None:
+        """
+        Warn of encrypted queues and topics whose key does not let EventBridge in, as far as we are allowed to look.
+
+        :param targets: the targets, as PutTargets takes them.
+        """
+        for target in targets:
+            try:
+                problem = encryption_problem(self, Arn.parse(target["Arn"]))
+            except ClientError as error:
+                self.log.debug("The encryption of %s is not known: %s", target["Arn"], message_of(error))
+                continue
+            if problem:
+                self.log.warning("Target %s: %s", target["Id"], problem)
+
+    def resource_policy(self, arn: Arn) -> ResourcePolicy:
+        """
+        Give access to the policy of a resource.
+
+        :param arn: the ARN of a Lambda function, SQS queue, SNS topic or log group.
+        :return: its policy.
+        """
+        return POLICY_CLASSES[arn.service](self.client(arn.service), arn, self.policy_settle_wait)
+
+    @staticmethod
+    def _admits(policy: Policy | None, need: Need, rule_arn: str) -> bool:
+        return all(
+            evaluate(policy, Invocation(statement["Action"], statement["Resource"], rule_arn)) == "allowed"
+            for statement in need.statements
+        )
+
+
+def _cause(error: ClientError | RetryError) -> str:
+    if isinstance(error, RetryError):
+        return "other tasks overwrote the change again and again. Run the task again"
+    return message_of(error)

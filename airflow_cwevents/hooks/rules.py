@@ -1,0 +1,277 @@
+"""Rules: declared, looked at, switched on and off, deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from airflow_cwevents.arns import bus_members
+from airflow_cwevents.exceptions import ManagedRuleError, RoleNotAssumableError, RuleNotFoundError
+from airflow_cwevents.hooks.errors import code_of, message_of, rule_errors
+from airflow_cwevents.hooks.event_buses import EventBusesHook
+from airflow_cwevents.json_text import to_json_text
+from airflow_cwevents.limits import DEFAULT_EVENT_PATTERN_LENGTH
+from airflow_cwevents.patterns import EventPattern
+from airflow_cwevents.rules import aws_tags, changes, check_name, normalise_tags, rule_request
+from airflow_cwevents.schedules import next_times
+
+# With the waits between them about half a minute: IAM takes some seconds to make a new role known.
+PUT_RULE_ATTEMPTS = 8
+FIRING_TIMES_SHOWN = 3
+_MANAGED_REMEDY = "Leave it to that service, and put a rule of your own under another name"
+
+
+class RulesHook(EventBusesHook):
+    """The part of the hook that handles rules."""
+
+    #: How long to wait before PutRule is tried again, in seconds.
+    rule_retry_wait = wait_random_exponential(multiplier=1, min=1, max=8)
+
+    def put_rule(
+        self,
+        name: str,
+        *,
+        schedule_expression: str | None = None,
+        event_pattern: Mapping[str, Any] | str | None = None,
+        description: str | None = None,
+        state: str | None = None,
+        role_arn: str | None = None,
+        event_bus_name: str | None = None,
+        tags: Mapping[str, str] | Iterable[Mapping[str, str]] | None = None,
+    ) -> str:
+        """
+        Create a rule, or make an existing one what is said here.
+
+        AWS's PutRule replaces: what is left out here is gone from the rule afterwards, with two exceptions that we
+        see to. A ``state`` of None keeps the rule's state, rather than enabling it again; and ``tags``, which PutRule
+        ignores for a rule that exists, are applied. A rule that is so already is left alone.
+
+        :param name: the rule's name, 1 to 64 characters.
+        :param schedule_expression: ``rate(…)`` or ``cron(…)``, in UTC, on the default bus only.
+        :param event_pattern: the pattern that events have to match, as a dict or JSON text.
+        :param description: what the rule is for, up to 512 characters.
+        :param state: ``ENABLED``, ``DISABLED`` or ``ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS``; None keeps the
+            present one, and enables a new rule.
+        :param role_arn: the role of the rule; what invokes a target is the role of the target.
+        :param event_bus_name: name or ARN of the rule's bus; None for the default bus.
+        :param tags: a dict, or AWS's list of ``{"Key": …, "Value": …}``: the rule's tags from now on, all of them;
+            None leaves its tags alone.
+        :return: the rule's ARN.
+        :raises InvalidInputError: if AWS would refuse the arguments; nothing was sent then.
+        :raises ManagedRuleError: if the rule belongs to an AWS service.
+        :raises RoleNotAssumableError: if EventBridge may not assume the role, half a minute after the first try.
+
+        .. seealso:: :external+boto3:py:meth:`EventBridge.Client.put_rule`
+        """
+        wanted_tags = normalise_tags(tags)
+        request = rule_request(
+            name,
+            schedule_expression=schedule_expression,
+            event_pattern=event_pattern,
+            description=description,
+            state=state,
+            role_arn=role_arn,
+            event_bus_name=event_bus_name,
+        )
+        self._warn_of_long_pattern(request)
+        present = self._present_rule(name, event_bus_name, state)
+        if not present:
+            arn = self._put_rule({**request, **({"Tags": aws_tags(wanted_tags)} if wanted_tags else {})})
+            self.log.info("Created rule %s" if present is None else "Put rule %s", arn)
+        else:
+            arn = self._update_rule(present, request)
+            if wanted_tags is not None:
+                self._update_tags(arn, wanted_tags)
+        self._log_firing_times(request)
+        return arn
+
+    def describe_rule(self, name: str, event_bus_name: str | None = None) -> dict[str, Any]:
+        """
+        Describe a rule.
+
+        :param name: the rule's name.
+        :param event_bus_name: name or ARN of its bus; None for the default bus.
+        :return: the members of DescribeRule's response, such as ``Arn`` and ``State``.
+        :raises RuleNotFoundError: if there is no such rule.
+
+        .. seealso:: :external+boto3:py:meth:`EventBridge.Client.describe_rule`
+        """
+        check_name(name, "name")
+        with rule_errors(name, event_bus_name, _MANAGED_REMEDY):
+            response: dict[str, Any] = self.conn.describe_rule(Name=name, **bus_members(event_bus_name))
+        response.pop("ResponseMetadata", None)
+        return response
+
+    def find_rule(self, name: str, event_bus_name: str | None = None) -> dict[str, Any] | None:
+        """
+        Describe a rule that may not exist.
+
+        :param name: the rule's name.
+        :param event_bus_name: name or ARN of its bus; None for the default bus.
+        :return: what :meth:`describe_rule` returns, or None.
+        """
+        try:
+            return self.describe_rule(name, event_bus_name)
+        except RuleNotFoundError:
+            return None
+
+    def list_rules(
+        self, *, event_bus_name: str | None = None, name_prefix: str | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """
+        List rules, asking AWS for further pages as they are read.
+
+        :param event_bus_name: name or ARN of the bus; None for the default bus.
+        :param name_prefix: what the names begin with; None for all.
+        :return: the rules, as ListRules gives them.
+
+        .. seealso:: :external+boto3:py:class:`EventBridge.Paginator.ListRules`
+        """
+        prefix = {"NamePrefix": name_prefix} if name_prefix else {}
+        pages = self.conn.get_paginator("list_rules").paginate(**bus_members(event_bus_name), **prefix)
+        for page in pages:
+            yield from page["Rules"]
+
+    def enable_rule(self, name: str, event_bus_name: str | None = None) -> None:
+        """
+        Enable a rule.
+
+        :param name: the rule's name.
+        :param event_bus_name: name or ARN of its bus; None for the default bus.
+        :raises RuleNotFoundError: if there is no such rule.
+        :raises ManagedRuleError: if the rule belongs to an AWS service.
+
+        .. seealso:: :external+boto3:py:meth:`EventBridge.Client.enable_rule`
+        """
+        self._switch(self.conn.enable_rule, name, event_bus_name)
+
+    def disable_rule(self, name: str, event_bus_name: str | None = None) -> None:
+        """
+        Disable a rule: it keeps its targets, and matches and fires no more.
+
+        :param name: the rule's name.
+        :param event_bus_name: name or ARN of its bus; None for the default bus.
+        :raises RuleNotFoundError: if there is no such rule.
+        :raises ManagedRuleError: if the rule belongs to an AWS service.
+
+        .. seealso:: :external+boto3:py:meth:`EventBridge.Client.disable_rule`
+        """
+        self._switch(self.conn.disable_rule, name, event_bus_name)
+
+    def test_event_pattern(self, event_pattern: Mapping[str, Any] | str, event: Mapping[str, Any] | str) -> bool:
+        """
+        Ask AWS whether an event matches a pattern; :class:`~airflow_cwevents.patterns.EventPattern` tells locally.
+
+        :param event_pattern: the pattern, as a dict or JSON text.
+        :param event: the event as it is delivered, with ``id``, ``account``, ``source``, ``time``, ``region``,
+            ``resources`` and ``detail-type``; as a dict or JSON text.
+        :return: whether it matches.
+        :raises InvalidEventPatternError: if AWS would refuse the pattern.
+
+        .. seealso:: :external+boto3:py:meth:`EventBridge.Client.test_event_pattern`
+        """
+        response = self.conn.test_event_pattern(
+            EventPattern=EventPattern(event_pattern).to_json(),
+            Event=event if isinstance(event, str) else to_json_text(event),
+        )
+        return bool(response["Result"])
+
+    def _present_rule(self, name: str, event_bus_name: str | None, state: str | None) -> dict[str, Any] | None:
+        """Return the rule, None if there is none, and an empty dict if we may not know."""
+        try:
+            return self.find_rule(name, event_bus_name)
+        except ClientError as error:
+            if code_of(error) != "AccessDeniedException":
+                raise
+            self.log.warning(
+                "Rule %s is put without a look at what is there, as events:DescribeRule is not allowed: %s%s",
+                name,
+                message_of(error),
+                "" if state else ". If it is disabled, this enables it; give state to decide that",
+            )
+            return {}
+
+    def _update_rule(self, present: Mapping[str, Any], request: dict[str, Any]) -> str:
+        name, arn = request["Name"], str(present["Arn"])
+        if present.get("ManagedBy"):
+            raise ManagedRuleError(name, present["ManagedBy"], _MANAGED_REMEDY)
+        if "State" not in request and present.get("State"):
+            request["State"] = present["State"]
+        found = changes(present, request)
+        if not found:
+            self.log.info("Rule %s is as it is to be already", arn)
+            return arn
+        self._put_rule(request)
+        for change in found:
+            self.log.info("Rule %s: %s changed from %s to %s", name, change.member, change.old, change.new)
+        return arn
+
+    def _put_rule(self, request: Mapping[str, Any]) -> str:
+        retrying = Retrying(
+            retry=retry_if_exception(_may_pass),
+            wait=self.rule_retry_wait,
+            stop=stop_after_attempt(PUT_RULE_ATTEMPTS),
+            before_sleep=self._log_retry,
+            reraise=True,
+        )
+        name, bus = request["Name"], request.get("EventBusName")
+        with _role_errors(request.get("RoleArn")), rule_errors(name, bus, _MANAGED_REMEDY):
+            return str(retrying(self.conn.put_rule, **request)["RuleArn"])
+
+    def _log_retry(self, state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        self.log.warning("PutRule is tried again in %.1f s: %s", state.upcoming_sleep, error and message_of(error))
+
+    def _update_tags(self, arn: str, wanted: Mapping[str, str]) -> None:
+        present = normalise_tags(self.conn.list_tags_for_resource(ResourceARN=arn)["Tags"]) or {}
+        added = {key: value for key, value in wanted.items() if present.get(key) != value}
+        removed = [key for key in present if key not in wanted and not key.startswith("aws:")]
+        if added:
+            self.conn.tag_resource(ResourceARN=arn, Tags=aws_tags(added))
+            self.log.info("Rule %s: set tags %s", arn, ", ".join(sorted(added)))
+        if removed:
+            self.conn.untag_resource(ResourceARN=arn, TagKeys=removed)
+            self.log.info("Rule %s: removed tags %s", arn, ", ".join(sorted(removed)))
+
+    def _warn_of_long_pattern(self, request: Mapping[str, Any]) -> None:
+        if (length := len(request.get("EventPattern", ""))) > DEFAULT_EVENT_PATTERN_LENGTH:
+            self.log.warning(
+                "The event pattern has %d characters; AWS takes %d unless the account's quota was raised",
+                length,
+                DEFAULT_EVENT_PATTERN_LENGTH,
+            )
+
+    def _log_firing_times(self, request: Mapping[str, Any]) -> None:
+        if schedule := request.get("ScheduleExpression"):
+            times = next_times(schedule, FIRING_TIMES_SHOWN, datetime.now(UTC))
+            shown = ", ".join(f"{time:%Y-%m-%d %H:%M} UTC" for time in times) or "never again"
+            about = "about " if schedule.startswith("rate") else ""
+            self.log.info("Rule %s, %s, fires next %s%s", request["Name"], schedule, about, shown)
+
+    def _switch(self, call: Any, name: str, event_bus_name: str | None) -> None:
+        check_name(name, "name")
+        with rule_errors(name, event_bus_name, _MANAGED_REMEDY):
+            call(Name=name, **bus_members(event_bus_name))
+
+
+def _is_role_error(error: BaseException) -> bool:
+    return code_of(error) == "ValidationException" and "cannot be assumed by principal" in message_of(error)
+
+
+def _may_pass(error: BaseException) -> bool:
+    return _is_role_error(error) or code_of(error) == "ConcurrentModificationException"
+
+
+@contextmanager
+def _role_errors(role_arn: str | None) -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        if not _is_role_error(error):
+            raise
+        raise RoleNotAssumableError(role_arn, message_of(error)) from error

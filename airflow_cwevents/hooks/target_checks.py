@@ -1,0 +1,180 @@
+"""Whether EventBridge can invoke the targets of a rule: what people look up by hand for hours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from airflow_cwevents.arns import Arn
+from airflow_cwevents.exceptions import InvalidTargetError
+from airflow_cwevents.hooks.encryption import encryption_problem
+from airflow_cwevents.hooks.errors import code_of, message_of
+from airflow_cwevents.hooks.permissions import Need, needs_of
+from airflow_cwevents.hooks.resource_policies import QueuePolicy, is_not_found
+from airflow_cwevents.hooks.targets import TargetsHook
+from airflow_cwevents.json_text import parse_json_text
+from airflow_cwevents.patterns import EventPattern
+from airflow_cwevents.policies import role_needs
+from airflow_cwevents.policy_evaluation import Invocation, evaluate, trusts
+from airflow_cwevents.reports import Finding, RuleReport, TargetReport
+from airflow_cwevents.targets import normalise_target
+
+Check = Callable[[Mapping[str, Any], str], Iterable[Finding]]
+
+
+class TargetChecksHook(TargetsHook):
+    """The part of the hook that checks targets."""
+
+    def check_targets(
+        self,
+        rule: str,
+        event_bus_name: str | None = None,
+        *,
+        sample_event: Mapping[str, Any] | str | None = None,
+    ) -> RuleReport:
+        """
+        Look whether EventBridge can invoke the targets of a rule, as far as we are allowed to look.
+
+        :param rule: the rule's name.
+        :param event_bus_name: name or ARN of its bus; None for the default bus.
+        :param sample_event: an event, as it is delivered, that the rule is to match; as a dict or JSON text.
+        :return: what was found.
+        :raises RuleNotFoundError: if there is no such rule.
+        """
+        described = self.describe_rule(rule, event_bus_name)
+        targets = tuple(
+            TargetReport(target["Id"], target["Arn"], tuple(self._target_findings(target, described["Arn"])))
+            for target in self.list_targets(rule, event_bus_name)
+        )
+        findings = tuple(_rule_findings(described, bool(targets), sample_event))
+        return RuleReport(described["Arn"], findings, targets)
+
+    def _target_findings(self, target: Mapping[str, Any], rule_arn: str) -> Iterator[Finding]:
+        checks: tuple[Check, ...] = (
+            self._check_form,
+            self._check_role,
+            self._check_policies,
+            self._check_log_group,
+            self._check_queue,
+            self._check_encryption,
+        )
+        for check in checks:
+            try:
+                yield from check(target, rule_arn)
+            except ClientError as error:
+                yield _finding_of(error)
+
+    def _check_form(self, target: Mapping[str, Any], _rule_arn: str) -> Iterator[Finding]:
+        try:
+            normalise_target(target, 0, self.conn_region_name, frozenset(target))
+        except InvalidTargetError as error:
+            yield Finding("problem", f"{error.place.removeprefix('targets[0].')}: {error.reason}. {error.remedy}")
+
+    def _check_role(self, target: Mapping[str, Any], _rule_arn: str) -> Iterator[Finding]:
+        role_arn = target.get("RoleArn")
+        if not role_arn:
+            return
+        iam = self.client("iam")
+        try:
+            role = iam.get_role(RoleName=role_arn.rsplit("/", 1)[-1])["Role"]
+        except ClientError as error:
+            if code_of(error) != "NoSuchEntity":
+                raise
+            yield Finding("problem", f"role {role_arn} does not exist")
+            return
+        verdict = trusts(role["AssumeRolePolicyDocument"])
+        if verdict == "denied":
+            yield Finding("problem", f"role {role_arn} does not trust events.amazonaws.com")
+        elif verdict == "unknown":
+            yield Finding("unknown", f"whether role {role_arn} trusts events.amazonaws.com hangs on a condition")
+        for actions, resources in role_needs(target):
+            yield from _simulated(iam, role_arn, actions, resources)
+
+    def _check_policies(self, target: Mapping[str, Any], rule_arn: str) -> Iterator[Finding]:
+        for need in needs_of([target], rule_arn):
+            try:
+                policy = self.resource_policy(need.arn).read()
+            except ClientError as error:
+                if not is_not_found(error):
+                    raise
+                yield Finding("problem", f"{need.arn} does not exist")
+                continue
+            yield from _policy_findings(policy, need, rule_arn)
+
+    def _check_log_group(self, target: Mapping[str, Any], _rule_arn: str) -> Iterator[Finding]:
+        arn = Arn.parse(target["Arn"])
+        if arn is None or arn.service != "logs":
+            return
+        name = arn.resource.removeprefix("log-group:").removesuffix(":*")
+        groups = self.client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+        if name not in [group["logGroupName"] for group in groups]:
+            yield Finding("problem", f"log group {name} does not exist")
+
+    def _check_queue(self, target: Mapping[str, Any], _rule_arn: str) -> Iterator[Finding]:
+        arn = Arn.parse(target["Arn"])
+        if arn is None or arn.service != "sqs" or not arn.resource.endswith(".fifo"):
+            return
+        policy = self.resource_policy(arn)
+        if isinstance(policy, QueuePolicy) and policy.attributes().get("ContentBasedDeduplication") != "true":
+            yield Finding("problem", "the FIFO queue needs content-based deduplication, which is off")
+
+    def _check_encryption(self, target: Mapping[str, Any], _rule_arn: str) -> Iterator[Finding]:
+        if problem := encryption_problem(self, Arn.parse(target["Arn"])):
+            yield Finding("problem", problem)
+
+
+def _rule_findings(
+    rule: Mapping[str, Any], has_targets: bool, sample_event: Mapping[str, Any] | str | None
+) -> Iterator[Finding]:
+    if rule.get("State") == "DISABLED":
+        yield Finding("problem", "the rule is disabled. Enable it with EnableRuleOperator")
+    if not has_targets:
+        yield Finding("problem", "the rule has no targets. Put some with PutTargetsOperator")
+    if sample_event is None:
+        return
+    pattern = rule.get("EventPattern")
+    if not pattern:
+        yield Finding("problem", "the rule has a schedule only, and never matches an event. Give it an event_pattern")
+        return
+    event = parse_json_text(sample_event) if isinstance(sample_event, str) else sample_event
+    if not EventPattern(pattern).matches(event):
+        yield Finding("problem", f"the rule does not match the sample event. Its pattern is {pattern}")
+
+
+def _policy_findings(policy: Mapping[str, Any] | None, need: Need, rule_arn: str) -> Iterator[Finding]:
+    for statement in need.statements:
+        invocation = Invocation(
+            statement["Action"],
+            statement["Resource"],
+            rule_arn,
+            # EventBridge does not tell Lambda the account
+            source_account_known=False if need.arn.service == "lambda" else None,
+        )
+        verdict = evaluate(policy, invocation)
+        if verdict == "denied":
+            remedy = "Put the target with grant_permissions=True, or add it yourself"
+            yield Finding(
+                "problem", f"the policy of {need.arn} does not allow {invocation.action} to the rule. {remedy}"
+            )
+        elif verdict == "unknown":
+            yield Finding("unknown", f"whether the policy of {need.arn} lets the rule in hangs on a condition")
+
+
+def _simulated(iam: Any, role_arn: str, actions: list[str], resources: list[str]) -> Iterator[Finding]:
+    response = iam.simulate_principal_policy(PolicySourceArn=role_arn, ActionNames=actions, ResourceArns=resources)
+    for result in response["EvaluationResults"]:
+        if result["EvalDecision"] == "allowed":
+            continue
+        what = f"role {role_arn} does not allow {result['EvalActionName']} on {', '.join(resources)}"
+        if result.get("MissingContextValues"):
+            yield Finding("unknown", f"{what}, unless a condition is met that only AWS can judge")
+        else:
+            yield Finding("problem", f"{what}. `airflow-cwevents policy role` prints what it needs")
+
+
+def _finding_of(error: ClientError) -> Finding:
+    if is_not_found(error):
+        return Finding("problem", f"it does not exist: {message_of(error)}")
+    return Finding("unknown", f"{error.operation_name} failed: {message_of(error)}")

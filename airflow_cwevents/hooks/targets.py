@@ -1,0 +1,282 @@
+"""Targets: put on rules and taken off, and rules deleted with theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from botocore.exceptions import ClientError, ParamValidationError
+from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_random_exponential
+
+from airflow_cwevents.arns import bus_members
+from airflow_cwevents.exceptions import (
+    FailedTarget,
+    InvalidInputError,
+    ManagedRuleError,
+    PutTargetsError,
+    RemoveTargetsError,
+    RuleHasTargetsError,
+)
+from airflow_cwevents.hooks.errors import code_of, message_of, rule_errors
+from airflow_cwevents.hooks.permissions import PermissionsHook
+from airflow_cwevents.limits import MAX_TARGETS_PER_REQUEST, MAX_TARGETS_PER_RULE, RETRYABLE_TARGET_CODES
+from airflow_cwevents.rules import check_name
+from airflow_cwevents.targets import Target, arns_in_use, is_same_target, normalise_targets
+
+TARGET_ATTEMPTS = 8
+_FORCE_REMEDY = "Set force=True if it is to go all the same"
+_MANAGED_REMEDY = "Leave its targets to that service, and put them on a rule of your own"
+
+
+class TargetsHook(PermissionsHook):
+    """The part of the hook that handles targets."""
+
+    #: How long to wait before targets are put or removed again, in seconds.
+    target_retry_wait = wait_random_exponential(multiplier=0.5, max=10)
+
+    def list_targets(self, rule: str, event_bus_name: str | None = None) -> Iterator[dict[str, Any]]:
+        """
+        List the targets of a rule, asking AWS for further pages as they are read.
+
+        :param rule: the rule's name.
+        :param event_bus_name: name or ARN of its bus; None for the default bus.
+        :return: the targets, as PutTargets takes them.
+        :raises RuleNotFoundError: if there is no such rule.
+
+        .. seealso:: :external+boto3:py:class:`EventBridge.Paginator.ListTargetsByRule`
+        """
+        check_name(rule, "rule")
+        pages = self.conn.get_paginator("list_targets_by_rule").paginate(Rule=rule, **bus_members(event_bus_name))
+        with rule_errors(rule, event_bus_name, _MANAGED_REMEDY):
+            for page in pages:
+                yield from page["Targets"]
+
+    def put_targets(
+        self,
+        rule: str,
+        targets: Iterable[Target | Mapping[str, Any]],
+        *,
+        event_bus_name: str | None = None,
+        prune: bool = False,
+        grant_permissions: bool = False,
+        max_targets: int = MAX_TARGETS_PER_RULE,
+    ) -> list[str]:
+        """
+        Put targets on a rule: those that are new, and those that differ from what the rule has.
+
+        :param rule: the rule's name.
+        :param targets: the targets, with AWS's member names; ``Input`` and ``InputTemplate`` as JSON text, or as what
+            JSON can express.
+        :param event_bus_name: name or ARN of the rule's bus; None for the default bus.
+        :param prune: whether to remove the rule's other targets.
+        :param grant_permissions: whether to let EventBridge invoke the targets that rely on a policy of their own.
+        :param max_targets: how many targets the account may put on a rule.
+        :return: the ids of the targets, in input order.
+        :raises InvalidTargetError: if AWS would refuse a target, or could never invoke it; nothing was sent then.
+        :raises RuleNotFoundError: if there is no such rule.
+        :raises GrantPermissionsError: if the policy of a target could not be changed; no target was put then.
+        :raises PutTargetsError: if AWS did not accept some of the targets.
+
+        .. seealso:: :external+boto3:py:meth:`EventBridge.Client.put_targets`
+        """
+        check_name(rule, "rule")
+        members = frozenset(self.conn.meta.service_model.shape_for("Target").members)
+        wanted = normalise_targets(targets, self.conn_region_name, members)
+        if not wanted and not prune:
+            self.log.info("There are no targets to put on rule %s", rule)
+            return []
+        present = {target["Id"]: target for target in self.list_targets(rule, event_bus_name)}
+        surplus = [target_id for target_id in present if target_id not in {target["Id"] for target in wanted}]
+        _check_count(rule, len(wanted) + (0 if prune else len(surplus)), max_targets)
+        self._see_to_permissions(rule, event_bus_name, wanted, grant=grant_permissions)
+        if prune and surplus:
+            self.remove_targets(rule, surplus, event_bus_name=event_bus_name)
+        changed = [target for target in wanted if not is_same_target(target, present.get(target["Id"]))]
+        self._put_targets(rule, event_bus_name, changed)
+        self.log.info(
+            "Rule %s: put targets: %d, as they were already: %d", rule, len(changed), len(wanted) - len(changed)
+        )
+        return [target["Id"] for target in wanted]
+
+    def remove_targets(
+        self,
+        rule: str,
+        target_ids: Sequence[str] | None = None,
+        *,
+        event_bus_name: str | None = None,
+        force: bool = False,
+        revoke_permissions: bool = False,
+    ) -> list[str]:
+        """
+        Remove targets from a rule.
+
+        :param rule: the rule's name.
+        :param target_ids: the ids of the targets; None for all. Those that the rule has not are passed over.
+        :param event_bus_name: name or ARN of the rule's bus; None for the default bus.
+        :param force: whether to do so even if the rule belongs to an AWS service.
+        :param revoke_permissions: whether to take back what ``put_targets`` with ``grant_permissions`` granted.
+        :return: the ids of the targets that were removed.
+        :raises RuleNotFoundError: if there is no such rule.
+        :raises RemoveTargetsError: if AWS did not remove some of them.
+
+        .. seealso:: :external+boto3:py:meth:`EventBridge.Client.remove_targets`
+        """
+        present = list(self.list_targets(rule, event_bus_name))
+        removed = [target for target in present if target_ids is None or target["Id"] in target_ids]
+        ids = [target["Id"] for target in removed]
+        extra = {**bus_members(event_bus_name), **({"Force": True} if force else {})}
+        with rule_errors(rule, event_bus_name, _FORCE_REMEDY):
+            failed = self._in_tens(ids, str, lambda some: self.conn.remove_targets(Rule=rule, Ids=some, **extra))
+        if failed:
+            raise RemoveTargetsError(rule, failed, permanent=_are_permanent(failed))
+        if revoke_permissions and removed:
+            kept = arns_in_use(target for target in present if target["Id"] not in ids)
+            self._revoke(rule, event_bus_name, removed, kept)
+        self.log.info("Rule %s: removed targets %s", rule, ids)
+        return ids
+
+    def delete_rule(
+        self,
+        name: str,
+        event_bus_name: str | None = None,
+        *,
+        force: bool = False,
+        revoke_permissions: bool = False,
+    ) -> None:
+        """
+        Delete a rule, with its targets. A rule that is gone already is fine.
+
+        :param name: the rule's name.
+        :param event_bus_name: name or ARN of its bus; None for the default bus.
+        :param force: whether to do so even if the rule belongs to an AWS service.
+        :param revoke_permissions: whether to take back what ``put_targets`` with ``grant_permissions`` granted.
+        :raises ManagedRuleError: if the rule belongs to an AWS service, and ``force`` is not set.
+        :raises RuleHasTargetsError: if targets linger, though they were removed.
+
+        .. seealso:: :external+boto3:py:meth:`EventBridge.Client.delete_rule`
+        """
+        rule = self.find_rule(name, event_bus_name)
+        if rule is None:
+            self.log.info("Rule %s is gone already", name)
+            return
+        if rule.get("ManagedBy") and not force:
+            raise ManagedRuleError(name, rule["ManagedBy"], _FORCE_REMEDY)
+        retrying = Retrying(
+            retry=retry_if_result(lambda done: not done),
+            wait=self.target_retry_wait,
+            stop=stop_after_attempt(TARGET_ATTEMPTS),
+            retry_error_callback=lambda _: False,
+        )
+        if not retrying(self._delete_once, name, event_bus_name, force=force, revoke_permissions=revoke_permissions):
+            raise RuleHasTargetsError(name)
+        self.log.info("Deleted rule %s", rule["Arn"])
+
+    def _delete_once(self, name: str, event_bus_name: str | None, *, force: bool, revoke_permissions: bool) -> bool:
+        """Delete the targets that are seen, and the rule; return False if AWS still sees targets."""
+        if any(self.list_targets(name, event_bus_name)):
+            self.remove_targets(name, event_bus_name=event_bus_name, force=force, revoke_permissions=revoke_permissions)
+        extra = {**bus_members(event_bus_name), **({"Force": True} if force else {})}
+        try:
+            with rule_errors(name, event_bus_name, _FORCE_REMEDY):
+                self.conn.delete_rule(Name=name, **extra)
+        except ClientError as error:
+            if code_of(error) == "ConcurrentModificationException" or "since it has targets" in message_of(error):
+                return False
+            raise
+        return True
+
+    def _see_to_permissions(
+        self, rule: str, event_bus_name: str | None, targets: Sequence[Mapping[str, Any]], *, grant: bool
+    ) -> None:
+        rule_arn = self.describe_rule(rule, event_bus_name)["Arn"]
+        if grant:
+            self.grant_permissions(rule_arn, targets)
+        else:
+            self.log_needed_permissions(rule_arn, targets)
+        self.warn_of_encryption(targets)
+
+    def _revoke(
+        self, rule: str, event_bus_name: str | None, removed: Iterable[Mapping[str, Any]], kept: set[str]
+    ) -> None:
+        rule_arn = self.describe_rule(rule, event_bus_name)["Arn"]
+        self.revoke_permissions(rule_arn, removed, kept)
+
+    def _put_targets(self, rule: str, event_bus_name: str | None, targets: Sequence[Mapping[str, Any]]) -> None:
+        bus = bus_members(event_bus_name)
+        try:
+            with rule_errors(rule, event_bus_name, _MANAGED_REMEDY):
+                failed = self._in_tens(
+                    targets,
+                    lambda target: target["Id"],
+                    lambda some: self.conn.put_targets(Rule=rule, Targets=some, **bus),
+                )
+        except ParamValidationError as error:
+            raise InvalidInputError("targets", str(error), "Correct it as AWS's reference says") from error
+        if failed:
+            raise PutTargetsError(rule, failed, permanent=_are_permanent(failed))
+
+    def _in_tens(
+        self, items: Sequence[Any], id_of: Callable[[Any], str], call: Callable[[list[Any]], Mapping[str, Any]]
+    ) -> list[FailedTarget]:
+        """Do something with targets, as many as a request may hold at a time; return those that failed for good."""
+        failed: list[FailedTarget] = []
+        for start in range(0, len(items), MAX_TARGETS_PER_REQUEST):
+            attempt = _Attempt(list(items[start : start + MAX_TARGETS_PER_REQUEST]), id_of, call)
+            retrying = Retrying(
+                retry=retry_if_result(lambda done: not done),
+                wait=self.target_retry_wait,
+                stop=stop_after_attempt(TARGET_ATTEMPTS),
+                retry_error_callback=lambda _: False,
+            )
+            retrying(attempt.make)
+            failed += attempt.failed.values()
+        return failed
+
+
+class _Attempt:
+    """Something done with up to ten targets, and again with those of them that failed for a passing reason."""
+
+    def __init__(
+        self, pending: list[Any], id_of: Callable[[Any], str], call: Callable[[list[Any]], Mapping[str, Any]]
+    ) -> None:
+        self.failed: dict[str, FailedTarget] = {}
+        self._pending = pending
+        self._id_of = id_of
+        self._call = call
+
+    def make(self) -> bool:
+        """Make an attempt with what is still to do; return whether another could do no more."""
+        answered = self._answer()
+        for target in self._pending:
+            self.failed.pop(self._id_of(target), None)
+        self.failed.update({failure.target_id: failure for failure in answered})
+        again = {failure.target_id for failure in answered if failure.code in RETRYABLE_TARGET_CODES}
+        self._pending = [target for target in self._pending if self._id_of(target) in again]
+        return not self._pending
+
+    def _answer(self) -> list[FailedTarget]:
+        try:
+            response = self._call(self._pending)
+        except ClientError as error:
+            code = code_of(error)
+            if code not in RETRYABLE_TARGET_CODES:
+                raise
+            return [FailedTarget(self._id_of(target), str(code), message_of(error)) for target in self._pending]
+        return [
+            FailedTarget(entry["TargetId"], entry.get("ErrorCode", "Unknown"), entry.get("ErrorMessage", ""))
+            for entry in response.get("FailedEntries") or ()
+        ]
+
+
+def _are_permanent(failed: Iterable[FailedTarget]) -> bool:
+    return all(failure.code not in RETRYABLE_TARGET_CODES for failure in failed)
+
+
+def _check_count(rule: str, count: int, max_targets: int) -> None:
+    if count > max_targets:
+        raise InvalidInputError(
+            "targets",
+            f"rule {rule!r} would have {count} targets, of at most {max_targets}",
+            "Put some on a second rule with the same pattern, or set prune to remove others, or, if AWS granted the "
+            "account more, set max_targets",
+        )
