@@ -1,0 +1,319 @@
+"""Any number of entries sent concurrently, in bounded memory, with the results in input order."""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.parsers import ResponseParserError
+
+from airflow_cwevents.entries import EntryResult, pack
+from airflow_cwevents.exceptions import InvalidInputError, PutEventsStoppedError
+from airflow_cwevents.hooks.throttle import Throttle, wait_seconds
+from airflow_cwevents.hooks.workers import Workers
+from airflow_cwevents.limits import (
+    MAX_ENTRIES_PER_REQUEST,
+    MAX_REQUEST_BYTES,
+    RETRYABLE_ENTRY_CODES,
+    THROTTLING_CODES,
+    TRANSIENT_REQUEST_CODES,
+)
+
+if TYPE_CHECKING:
+    from tenacity.wait import wait_base
+
+# How many results may wait for an earlier one that is sent again: what bounds the memory, not the throughput.
+MAX_WAITING_RESULTS = 10_000
+MAX_CONCURRENCY = 256
+# Airflow kills a task 5 seconds after it asked it to end; the checkpoint needs some of them.
+STOP_GRACE_SECONDS = 3.0
+MISSING_RESULT = "MissingResult"
+
+
+@dataclass(frozen=True, slots=True)
+class SendOptions:
+    """
+    How to send.
+
+    :param max_bytes: the most that the entries of a request may measure, in bytes; some regions still have 262,144.
+    :param max_concurrency: the most requests under way at a time, 1 to 256.
+    :param max_attempts: how often an entry is sent at most, the first time included.
+    :param max_retry_seconds: how long after its first failure an entry is sent again at most, in seconds.
+    :param max_events_per_second: the most events a second; None for as many as AWS takes.
+    :raises InvalidInputError: if one of them is out of range.
+    """
+
+    max_bytes: int = MAX_REQUEST_BYTES
+    max_concurrency: int = 16
+    max_attempts: int = 10
+    max_retry_seconds: float = 300.0
+    max_events_per_second: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, valid, remedy in (
+            ("max_bytes", self.max_bytes >= 1, "Give the bytes that a request of your region may hold"),
+            ("max_concurrency", 1 <= self.max_concurrency <= MAX_CONCURRENCY, f"Give 1 to {MAX_CONCURRENCY}"),
+            ("max_attempts", self.max_attempts >= 1, "Give 1 to send every entry once, or more"),
+            ("max_retry_seconds", self.max_retry_seconds >= 0, "Give seconds, 0 or more"),
+            ("max_events_per_second", (self.max_events_per_second or 1) > 0, "Give a positive number, or None"),
+        ):
+            if not valid:
+                value = getattr(self, name)
+                raise InvalidInputError(name, f"{value!r} is out of range", remedy, value)
+
+
+@dataclass(slots=True)
+class SizedEntry:
+    """An entry on its way: normalised, with its size in bytes, its place in the stream, and its failures since when."""
+
+    index: int
+    entry: Mapping[str, Any]
+    size: int
+    position: int = 0
+    failures: int = 0
+    failed_since: float = 0.0
+
+
+@dataclass(slots=True)
+class _Request:
+    """A request, numbered in the order of sending; when it is answered, with the response or an error, and the time."""
+
+    number: int
+    batch: list[SizedEntry]
+    seconds: float = 0.0
+    response: Mapping[str, Any] | None = None
+    error: Exception | None = None
+
+
+class EventSender(Iterator[EntryResult]):
+    """
+    Sends entries through a function that puts one request; iterating over it does the sending.
+
+    It gives the results in input order, as soon as that allows, and raises :class:`PutEventsStoppedError` after
+    :meth:`stop`, when it has given the results that are known.
+
+    :param put_events: puts up to ten entries, as boto3's ``put_events(Entries=…)`` does, from any thread.
+    :param entries: the entries; those that cannot be sent, as their results. It is read as
+        far ahead as is needed to keep the requests going. What it raises is raised after the results of all before.
+    :param options: how to send.
+    :param wait: how long to wait before an entry is sent again, and before anything is after AWS throttled.
+    :param clock: seconds, as :func:`time.monotonic` gives them.
+
+    :ivar requests: how many requests were sent so far, those of botocore's own retries not counted.
+    :ivar bytes: how much the entries in them measured together, in bytes.
+    """
+
+    def __init__(
+        self,
+        put_events: Callable[[list[Mapping[str, Any]]], Mapping[str, Any]],
+        entries: Iterable[SizedEntry | EntryResult],
+        options: SendOptions,
+        wait: wait_base,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.requests = 0
+        self.bytes = 0
+        self._put_events = put_events
+        self._source = iter(entries)
+        self._source_error: BaseException | None = None
+        self._options = options
+        self._wait = wait
+        self._clock = clock
+        self._throttle = Throttle(options.max_concurrency, options.max_events_per_second, wait, clock)
+        self._workers: Workers[list[_Request], list[_Request]] = Workers(self._perform)
+        self._batches: Iterator[list[SizedEntry]] = iter(())
+        self._halves: deque[list[SizedEntry]] = deque()
+        self._retries: list[tuple[float, int, SizedEntry]] = []
+        self._results: dict[int, EntryResult] = {}
+        self._next_position = 0
+        self._read = 0
+        self._sent = 0
+        self._stop_at: float | None = None
+        self._stream = self._send()
+
+    def __next__(self) -> EntryResult:
+        return next(self._stream)
+
+    def stop(self) -> None:
+        """Send nothing more; safe to call from another thread or a signal handler."""
+        self._stop_at = self._clock() + STOP_GRACE_SECONDS
+        self._workers.wake()
+
+    def _send(self) -> Iterator[EntryResult]:
+        try:
+            while not self._stopped:
+                self._submit()
+                yield from self._in_order()
+                if not self._unfinished:
+                    break
+                self._settle(self._workers.results(self._seconds_to_wait()))
+            if self._stopped:
+                yield from self._known_when_stopped()
+                raise PutEventsStoppedError(self._sent)
+            if self._source_error:
+                raise self._source_error
+        finally:
+            self._workers.close()
+
+    @property
+    def _stopped(self) -> bool:
+        return self._stop_at is not None
+
+    @property
+    def _unfinished(self) -> bool:
+        return bool(self._workers.busy or self._retries or self._halves or self._results)
+
+    def _submit(self) -> None:
+        while not self._stopped and self._throttle.admits(self._workers.busy) and (job := list(self._next_requests())):
+            self._workers.submit(job)
+
+    def _next_requests(self) -> Iterator[_Request]:
+        for _ in range(self._throttle.requests_per_job):
+            if self._throttle.seconds_until_free() or not (batch := self._next_batch()):
+                return
+            self.requests += 1
+            self.bytes += sum(item.size for item in batch)
+            yield _Request(self._throttle.on_send(len(batch)), batch)
+
+    def _next_batch(self) -> list[SizedEntry] | None:
+        if self._halves:
+            return self._halves.popleft()
+        batch = next(self._batches, None)
+        if batch is None:  # the last one was cut short by what was there; there may be more by now
+            options = self._options
+            self._batches = pack(self._available(), lambda item: item.size, options.max_bytes, MAX_ENTRIES_PER_REQUEST)
+            batch = next(self._batches, None)
+        return batch
+
+    def _available(self) -> Iterator[SizedEntry]:
+        """Give what can be sent now: first what is to be sent again, then what the source has."""
+        while True:
+            if self._retries and self._retries[0][0] <= self._clock():
+                yield heapq.heappop(self._retries)[2]
+            elif (item := self._read_one()) is None:
+                return
+            elif isinstance(item, EntryResult):
+                self._results[self._read - 1] = item
+            else:
+                yield item
+
+    def _read_one(self) -> SizedEntry | EntryResult | None:
+        if self._read - self._next_position >= MAX_WAITING_RESULTS:
+            return None
+        try:
+            item = next(self._source, None)
+        except BaseException as error:  # the results of what is under way come first
+            self._source_error = error
+            self._source = iter(())
+            return None
+        if isinstance(item, SizedEntry):
+            item.position = self._read
+        self._read += item is not None
+        return item
+
+    def _seconds_to_wait(self) -> float | None:
+        """Return when to look again if no result comes before, in seconds; None if only a result lets us go on."""
+        if self._workers.busy >= self._throttle.limit:
+            return None
+        if held_back := self._throttle.seconds_until_free():
+            return held_back
+        if self._retries:
+            return max(0.0, self._retries[0][0] - self._clock())
+        return None if self._workers.busy else 0.0
+
+    def _perform(self, job: list[_Request]) -> list[_Request]:
+        """Do a job, in a thread; a request that is not begun when the sender is stopped stays undone."""
+        return [self._answered(request) for request in job if not self._stopped]
+
+    def _answered(self, request: _Request) -> _Request:
+        begin = time.perf_counter()
+        try:
+            request.response = self._put_events([item.entry for item in request.batch])
+        except Exception as error:
+            request.error = error
+        request.seconds = time.perf_counter() - begin
+        return request
+
+    def _settle(self, done: list[list[_Request]]) -> None:
+        for answer in chain.from_iterable(done):
+            self._throttle.on_answer(answer.seconds)
+            if answer.error is not None:
+                self._settle_error(answer, answer.error)
+            else:
+                self._settle_response(answer, answer.response or {})
+
+    def _settle_response(self, answer: _Request, response: Mapping[str, Any]) -> None:
+        throttled = response.get("ResponseMetadata", {}).get("RetryAttempts", 0) > 0
+        entries = response.get("Entries") or ()
+        for position, item in enumerate(answer.batch):
+            entry = entries[position] if position < len(entries) else {}
+            if event_id := entry.get("EventId"):
+                self._sent += 1
+                self._results[item.position] = EntryResult(item.index, event_id)
+            else:
+                code = entry.get("ErrorCode") or MISSING_RESULT
+                message = entry.get("ErrorMessage") or "AWS's response says nothing of this entry"
+                throttled = throttled or code in THROTTLING_CODES
+                self._fail(item, code, message, again=code in RETRYABLE_ENTRY_CODES or code == MISSING_RESULT)
+        if throttled:
+            self._throttle.on_throttled(answer.number)
+        else:
+            self._throttle.on_success()
+
+    def _settle_error(self, answer: _Request, error: Exception) -> None:
+        code, message = _code_and_message(error)
+        if code in THROTTLING_CODES:
+            self._throttle.on_throttled(answer.number)
+        if code in {"ValidationException", "413"} and len(answer.batch) > 1:
+            # One entry must not cost the others their place, nor a region with a lower limit all of them.
+            middle = len(answer.batch) // 2
+            self._halves += [answer.batch[:middle], answer.batch[middle:]]
+            return
+        # what botocore retries is not retried again here; an answer that it stumbles over it does not retry
+        again = not isinstance(error, BotoCoreError | ClientError) or isinstance(error, ResponseParserError)
+        for item in answer.batch:
+            self._fail(item, code, message, again=again, transient=_is_transient(error, code))
+
+    def _fail(self, item: SizedEntry, code: str, message: str, *, again: bool, transient: bool = False) -> None:
+        now = self._clock()
+        item.failed_since = item.failed_since or now
+        item.failures += 1
+        due = now + wait_seconds(self._wait, item.failures) if again else now
+        in_time = due - item.failed_since <= self._options.max_retry_seconds
+        if again and in_time and item.failures < self._options.max_attempts:
+            heapq.heappush(self._retries, (due, item.position, item))
+        else:
+            self._results[item.position] = EntryResult(
+                item.index, None, code, message, retryable=again or transient, entry=item.entry
+            )
+
+    def _in_order(self) -> Iterator[EntryResult]:
+        while (result := self._results.pop(self._next_position, None)) is not None:
+            self._next_position += 1
+            yield result
+
+    def _known_when_stopped(self) -> Iterator[EntryResult]:
+        while self._workers.busy and (seconds := (self._stop_at or 0) - self._clock()) > 0:
+            self._settle(self._workers.results(seconds))
+        for position in sorted(self._results):
+            yield self._results.pop(position)
+
+
+def _code_and_message(error: Exception) -> tuple[str, str]:
+    if isinstance(error, ClientError):
+        details = error.response.get("Error", {})
+        return str(details.get("Code") or "Unknown"), str(details.get("Message") or error)
+    return type(error).__name__, str(error)
+
+
+def _is_transient(error: Exception, code: str) -> bool:
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return status >= 500 or code in THROTTLING_CODES | TRANSIENT_REQUEST_CODES
+    return isinstance(error, HTTPClientError)

@@ -1,0 +1,131 @@
+"""How fast a sender goes: as fast as the interpreter can, slower when AWS throttles, and no faster than asked for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from tenacity import RetryCallState, Retrying
+
+if TYPE_CHECKING:
+    from tenacity.wait import wait_base
+
+INITIAL_CONCURRENCY = 4
+# How often the concurrency is reconsidered, in seconds.
+SAMPLE_SECONDS = 0.05
+# Shares of one core, which is what Python threads have between them.
+SPARE_CPU_SHARE = 0.85
+BUSY_CPU_SHARE = 0.95
+# Handing a job to a thread costs about a tenth of what a request costs: short requests are handed over together.
+JOB_SECONDS = 0.01
+MAX_REQUESTS_PER_JOB = 8
+
+_RETRYING = Retrying()
+
+
+def wait_seconds(wait: wait_base, attempt: int) -> float:
+    """
+    Ask one of tenacity's wait strategies how long to wait, outside of tenacity's own loop.
+
+    :param wait: the strategy.
+    :param attempt: how many attempts have failed, from 1.
+    :return: seconds.
+    """
+    state = RetryCallState(_RETRYING, None, (), {})
+    state.attempt_number = attempt
+    return float(wait(state))
+
+
+class Throttle:
+    """
+    Says how many requests may be under way, and when the next one may go out.
+
+    Concurrency doubles while the interpreter has time to spare, and shrinks while threads only get into each other's
+    way. A throttled answer halves it, once for all the requests that were under way together, and holds everything
+    back for a moment that grows with each further one. Every request has a number, in the order of sending.
+
+    :param max_concurrency: the most requests under way at a time.
+    :param max_events_per_second: the most events a second; None for as many as AWS takes.
+    :param wait: how long to pause after AWS throttled, by the number of times in a row.
+    :param clock: seconds, as :func:`time.monotonic` gives them.
+    :param cpu_clock: seconds of CPU that the process used, as :func:`time.process_time` gives them.
+    """
+
+    def __init__(
+        self,
+        max_concurrency: int,
+        max_events_per_second: float | None,
+        wait: wait_base,
+        clock: Callable[[], float] = time.monotonic,
+        cpu_clock: Callable[[], float] = time.process_time,
+    ) -> None:
+        self.limit = float(min(INITIAL_CONCURRENCY, max_concurrency))
+        self.requests_per_job = 1
+        self._max_concurrency = max_concurrency
+        self._seconds_per_event = 1 / max_events_per_second if max_events_per_second else 0.0
+        self._wait = wait
+        self._clock = clock
+        self._cpu_clock = cpu_clock
+        self._sampled_at = clock()
+        self._cpu_sampled = cpu_clock()
+        self._sent = 0
+        self._forgive_before = 0
+        self._in_a_row = 0
+        self._resume_at = 0.0
+
+    def seconds_until_free(self) -> float:
+        """Return how long to hold the next request back, in seconds; 0 if it may go out."""
+        return max(0.0, self._resume_at - self._clock()) if self._resume_at else 0.0
+
+    def admits(self, in_flight: int) -> bool:
+        """Return whether a further job may go out now beside those under way."""
+        return in_flight < int(self.limit) and not self.seconds_until_free()
+
+    def on_send(self, events: int) -> int:
+        """
+        Count a request in.
+
+        :param events: how many events it carries.
+        :return: its number.
+        """
+        if self._seconds_per_event:
+            self._resume_at = max(self._resume_at, self._clock()) + events * self._seconds_per_event
+        self._sent += 1
+        return self._sent
+
+    def on_answer(self, seconds: float) -> None:
+        """
+        Learn how long a request took.
+
+        :param seconds: the time from sending to the answer.
+        """
+        self.requests_per_job = max(1, min(MAX_REQUESTS_PER_JOB, int(JOB_SECONDS / seconds))) if seconds else 1
+        now = self._clock()
+        if (elapsed := now - self._sampled_at) >= SAMPLE_SECONDS:
+            cpu = self._cpu_clock()
+            self._adapt((cpu - self._cpu_sampled) / elapsed)
+            self._sampled_at, self._cpu_sampled = now, cpu
+
+    def on_success(self) -> None:
+        """Learn that AWS took a request without complaint."""
+        self._in_a_row = 0
+
+    def on_throttled(self, number: int) -> None:
+        """
+        Learn that AWS throttled a request.
+
+        :param number: the request's number.
+        """
+        if number <= self._forgive_before:
+            return
+        self._forgive_before = self._sent
+        self._in_a_row += 1
+        self.limit = max(1.0, self.limit / 2)
+        self._resume_at = max(self._resume_at, self._clock() + wait_seconds(self._wait, self._in_a_row))
+
+    def _adapt(self, cpu_share: float) -> None:
+        if cpu_share < SPARE_CPU_SHARE and not self._in_a_row:
+            self.limit = min(self._max_concurrency, self.limit * 2)
+        elif cpu_share > BUSY_CPU_SHARE:
+            self.limit = max(1.0, self.limit - 1)

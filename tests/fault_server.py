@@ -1,0 +1,138 @@
+"""A server on the loopback address that answers as PutEvents does, and misbehaves as it is told."""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+import threading
+import uuid
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Self
+
+Entry = Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Reply:
+    """What to do with a request; by default, take all entries and say so."""
+
+    status: int = 200
+    body: bytes | None = None
+    #: by position in the request: the error code of an entry that is not taken
+    codes: dict[int, str] = field(default_factory=dict)
+    #: whether the entries count as delivered
+    taken: bool = True
+    #: how many result entries to leave out at the end
+    omitted: int = 0
+    #: cut the connection instead of answering
+    reset: bool = False
+    #: wait for this before answering
+    until: threading.Event | None = None
+
+
+def error(status: int, code: str, message: str = "no") -> Reply:
+    """Answer with an error of the whole request."""
+    body = json.dumps({"__type": code, "message": message}).encode()
+    return Reply(status=status, body=body, taken=False)
+
+
+Script = Callable[[int, Sequence[Entry]], Reply | None]
+
+
+class FaultServer:
+    """
+    The server, as a context manager.
+
+    :param script: what to do with a request, by its number, from 1, and its entries; None for nothing wrong.
+    """
+
+    def __init__(self, script: Script | None = None) -> None:
+        self.script = script or (lambda number, entries: None)
+        self.requests: list[list[Entry]] = []
+        self.delivered: list[Entry] = []
+        self._lock = threading.Lock()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, args=[0.01], daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, raised: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    @property
+    def times_delivered(self) -> Counter[int]:
+        """How often each event was delivered, by the number in its detail."""
+        return Counter(json.loads(entry["Detail"])["n"] for entry in self.delivered)
+
+    def answer(self, entries: Sequence[Entry]) -> tuple[Reply, bytes]:
+        """Decide on a request, and take its entries."""
+        with self._lock:
+            self.requests.append(list(entries))
+            number = len(self.requests)
+        reply = self.script(number, entries) or Reply()
+        results: list[dict[str, str]] = []
+        for position, entry in enumerate(entries):
+            if code := reply.codes.get(position):
+                results.append({"ErrorCode": code, "ErrorMessage": f"{code} it is"})
+                continue
+            results.append({"EventId": str(uuid.uuid4())})
+            if reply.taken:
+                with self._lock:
+                    self.delivered.append(entry)
+        results = results[: len(results) - reply.omitted]
+        failed = sum("ErrorCode" in result for result in results)
+        body = json.dumps({"FailedEntryCount": failed, "Entries": results}).encode()
+        return reply, body if reply.body is None else reply.body
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            # two small writes would otherwise wait for each other's acknowledgement
+            disable_nagle_algorithm = True
+
+            def do_POST(self) -> None:
+                request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                if not self.headers["X-Amz-Target"].endswith(".PutEvents"):
+                    self._write(200, b"{}")
+                    return
+                reply, body = server.answer(request["Entries"])
+                if reply.until:
+                    reply.until.wait(10)
+                if reply.reset:
+                    linger = struct.pack("ii", 1, 0)
+                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                    self.close_connection = True
+                    self.connection.close()
+                    return
+                self._write(reply.status, body)
+
+            def _write(self, status: int, body: bytes) -> None:
+                self.send_response(status)
+                self.send_header("Content-Type", "application/x-amz-json-1.1")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: Any) -> None:
+                pass
+
+            def finish(self) -> None:
+                try:
+                    super().finish()
+                except OSError:
+                    pass
+
+        return Handler
