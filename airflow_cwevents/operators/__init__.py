@@ -1,0 +1,21 @@
+"""Operators: thin, parameters in, one call of the hook, result out."""
+
+from airflow_cwevents.operators.events import PutEventsOperator
+from airflow_cwevents.operators.rules import (
+    DeleteRuleOperator,
+    DisableRuleOperator,
+    EnableRuleOperator,
+    PutRuleOperator,
+)
+from airflow_cwevents.operators.targets import CheckTargetsOperator, PutTargetsOperator, RemoveTargetsOperator
+
+__all__ = [
+    "CheckTargetsOperator",
+    "DeleteRuleOperator",
+    "DisableRuleOperator",
+    "EnableRuleOperator",
+    "PutEventsOperator",
+    "PutRuleOperator",
+    "PutTargetsOperator",
+    "RemoveTargetsOperator",
+]

@@ -1,0 +1,94 @@
+"""Send events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_cwevents.base import as_list, no_retry_if_permanent
+from airflow_cwevents.sending.operator import SendingBaseOperator
+from airflow_cwevents.sending.spool import Spool
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_cwevents.entries import Entry
+    from airflow_cwevents.hooks.sender import SizedEntry
+
+
+class PutEventsOperator(SendingBaseOperator):
+    """
+    Send events: any number, concurrently, those that AWS throttled again, none forgotten.
+
+    All entries are checked before the first is sent. If some fail for good, all others are sent, and the task fails
+    with an error that names each. A retry sends only what is still unsent (Airflow 3.3 and up).
+
+    :param entries: the entries, with AWS's member names: ``Source``, ``DetailType``, ``Detail`` (a dict or JSON text),
+        and, if wanted, ``Time`` (a datetime or ISO 8601 text), ``Resources``, ``EventBusName``, ``TraceHeader``.
+    :return: the event ids in input order, None for an entry that failed and is tolerated.
+
+    .. seealso:: :external+boto3:py:meth:`EventBridge.Client.put_events`
+    """
+
+    template_fields: Sequence[str] = (*SendingBaseOperator.template_fields, "entries")
+    template_fields_renderers: ClassVar[dict[str, str]] = {
+        **SendingBaseOperator.template_fields_renderers,
+        "entries": "json",
+    }
+
+    def __init__(self, *, entries: Sequence[Entry | Mapping[str, Any]], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.entries = entries
+
+    @no_retry_if_permanent
+    def execute(self, context: Context) -> list[str | None]:
+        """
+        Send the entries.
+
+        :param context: the task's context.
+        :return: the event ids in input order.
+        """
+        return self.send_entries(context, as_list(self.entries, "entries"))
+
+    def send_entries(self, context: Context, entries: Iterable[Mapping[str, Any]]) -> list[str | None]:
+        """
+        Check all entries, and send them.
+
+        :param context: the task's context.
+        :param entries: the entries. What is no list is kept on disk meanwhile, as it may be more than memory holds.
+        :return: the event ids in input order.
+        :raises InvalidEntryError: if an entry is bad; nothing was sent then.
+        :raises PutEventsError: if more entries failed than are tolerated; all others were sent.
+        """
+        prepare = self.preparation().prepare_one
+        ready = (prepare(index, entry) for index, entry in enumerate(entries))
+        if isinstance(entries, list):
+            kept = list(ready)
+            return self._send_kept(context, kept, len(kept), _fingerprint(kept))
+        with Spool() as spool:
+            spool.write(ready)
+            return self._send_kept(context, _sized(spool.read()), spool.count, spool.fingerprint)
+
+    def _send_kept(
+        self, context: Context, entries: Iterable[SizedEntry], count: int, fingerprint: str
+    ) -> list[str | None]:
+        if not count:
+            self.log.info("There are no entries, so nothing is sent")
+            return []
+        checkpoint = self.checkpoint(context, fingerprint, keep_ids=True)
+        self.send((entry for entry in entries if not checkpoint.is_sent(entry.index)), checkpoint, count)
+        return checkpoint.event_ids(count)
+
+
+def _sized(items: Iterable[tuple[int, int, dict[str, Any]]]) -> Iterator[SizedEntry]:
+    from airflow_cwevents.hooks.sender import SizedEntry
+
+    return (SizedEntry(index, entry, size) for index, size, entry in items)
+
+
+def _fingerprint(entries: Iterable[SizedEntry]) -> str:
+    digest = blake2b(digest_size=16)
+    for item in entries:
+        digest.update(repr(item.entry).encode())
+    return digest.hexdigest()

@@ -1,0 +1,195 @@
+"""Declare rules, switch them on and off, delete them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_cwevents.base import CloudWatchEventsBaseOperator, as_bool, is_literal, no_retry_if_permanent
+from airflow_cwevents.links import EventBusLink, EventRuleLink
+from airflow_cwevents.patterns import EventPattern
+from airflow_cwevents.schedules import validate_schedule
+
+if TYPE_CHECKING:
+    from airflow.sdk import BaseOperatorLink, Context
+
+
+class PutRuleOperator(CloudWatchEventsBaseOperator):
+    """
+    Create a rule, or make an existing one what is said here; one that is so already is left alone.
+
+    A literal pattern or schedule is checked when the DAG file is read, so that a mistake is an import error.
+
+    :param name: the rule's name, 1 to 64 characters.
+    :param schedule_expression: ``rate(…)`` or ``cron(…)``, in UTC, on the default bus only.
+    :param event_pattern: the pattern that events have to match, as a dict or JSON text.
+    :param description: what the rule is for, up to 512 characters.
+    :param state: ``ENABLED``, ``DISABLED`` or ``ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS``; None keeps the
+        present one, and enables a new rule.
+    :param role_arn: the role of the rule; what invokes a target is the role of the target.
+    :param event_bus_name: name or ARN of the rule's bus; None for the default bus.
+    :param tags: a dict, or AWS's list of ``{"Key": …, "Value": …}``: the rule's tags from now on, all of them; None
+        leaves its tags alone.
+    :return: the rule's ARN.
+
+    .. seealso:: :external+boto3:py:meth:`EventBridge.Client.put_rule`
+    """
+
+    template_fields: Sequence[str] = (
+        *CloudWatchEventsBaseOperator.template_fields,
+        "name",
+        "schedule_expression",
+        "event_pattern",
+        "description",
+        "state",
+        "role_arn",
+        "event_bus_name",
+        "tags",
+    )
+    template_fields_renderers: ClassVar[dict[str, str]] = {
+        **CloudWatchEventsBaseOperator.template_fields_renderers,
+        "event_pattern": "json",
+        "tags": "json",
+    }
+    operator_extra_links: Collection[BaseOperatorLink] = (EventRuleLink(), EventBusLink())
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        schedule_expression: str | None = None,
+        event_pattern: Mapping[str, Any] | str | None = None,
+        description: str | None = None,
+        state: str | None = None,
+        role_arn: str | None = None,
+        event_bus_name: str | None = None,
+        tags: Mapping[str, str] | Sequence[Mapping[str, str]] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.name = name
+        self.schedule_expression = schedule_expression
+        self.event_pattern = event_pattern
+        self.description = description
+        self.state = state
+        self.role_arn = role_arn
+        self.event_bus_name = event_bus_name
+        self.tags = tags
+        if event_pattern and is_literal(event_pattern):
+            EventPattern(event_pattern)
+        if schedule_expression and is_literal(schedule_expression):
+            validate_schedule(schedule_expression)
+
+    @no_retry_if_permanent
+    def execute(self, context: Context) -> str:
+        """
+        Put the rule.
+
+        :param context: the task's context.
+        :return: the rule's ARN.
+        """
+        self.show_in_console(self.event_bus_name, self.name)
+        return self.hook.put_rule(
+            self.name,
+            schedule_expression=self.schedule_expression,
+            event_pattern=self.event_pattern,
+            description=self.description,
+            state=self.state,
+            role_arn=self.role_arn,
+            event_bus_name=self.event_bus_name,
+            tags=self.tags,
+        )
+
+
+class _RuleOperator(CloudWatchEventsBaseOperator):
+    """
+    Base of the operators that do something with a rule that exists.
+
+    :param name: the rule's name.
+    :param event_bus_name: name or ARN of its bus; None for the default bus.
+    """
+
+    template_fields: Sequence[str] = (*CloudWatchEventsBaseOperator.template_fields, "name", "event_bus_name")
+    operator_extra_links: Collection[BaseOperatorLink] = (EventRuleLink(), EventBusLink())
+
+    def __init__(self, *, name: str, event_bus_name: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.name = name
+        self.event_bus_name = event_bus_name
+
+
+class EnableRuleOperator(_RuleOperator):
+    """
+    Enable a rule.
+
+    :param name: the rule's name.
+    :param event_bus_name: name or ARN of its bus; None for the default bus.
+
+    .. seealso:: :external+boto3:py:meth:`EventBridge.Client.enable_rule`
+    """
+
+    @no_retry_if_permanent
+    def execute(self, context: Context) -> None:
+        """
+        Enable the rule.
+
+        :param context: the task's context.
+        """
+        self.show_in_console(self.event_bus_name, self.name)
+        self.hook.enable_rule(self.name, self.event_bus_name)
+
+
+class DisableRuleOperator(_RuleOperator):
+    """
+    Disable a rule: it keeps its targets, and matches and fires no more.
+
+    :param name: the rule's name.
+    :param event_bus_name: name or ARN of its bus; None for the default bus.
+
+    .. seealso:: :external+boto3:py:meth:`EventBridge.Client.disable_rule`
+    """
+
+    @no_retry_if_permanent
+    def execute(self, context: Context) -> None:
+        """
+        Disable the rule.
+
+        :param context: the task's context.
+        """
+        self.show_in_console(self.event_bus_name, self.name)
+        self.hook.disable_rule(self.name, self.event_bus_name)
+
+
+class DeleteRuleOperator(_RuleOperator):
+    """
+    Delete a rule, with its targets. A rule that is gone already is fine.
+
+    :param name: the rule's name.
+    :param event_bus_name: name or ARN of its bus; None for the default bus.
+    :param force: whether to do so even if the rule belongs to an AWS service.
+    :param revoke_permissions: whether to take back what ``PutTargetsOperator`` with ``grant_permissions`` granted.
+
+    .. seealso:: :external+boto3:py:meth:`EventBridge.Client.delete_rule`
+    """
+
+    template_fields: Sequence[str] = (*_RuleOperator.template_fields, "force", "revoke_permissions")
+
+    def __init__(self, *, force: bool = False, revoke_permissions: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.force = force
+        self.revoke_permissions = revoke_permissions
+
+    @no_retry_if_permanent
+    def execute(self, context: Context) -> None:
+        """
+        Delete the rule.
+
+        :param context: the task's context.
+        """
+        self.show_in_console(self.event_bus_name, self.name)
+        self.hook.delete_rule(
+            self.name,
+            self.event_bus_name,
+            force=as_bool(self.force, "force"),
+            revoke_permissions=as_bool(self.revoke_permissions, "revoke_permissions"),
+        )

@@ -1,0 +1,1 @@
+"""What the operators that send events have in common: checkpoints, failed entries, progress."""

@@ -1,0 +1,170 @@
+"""What of an input was sent, kept where Airflow's retries find it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+KEY = "airflow_cwevents.put_events"
+# Bounds what a retry sends twice after a kill, and keeps each value below Airflow's 65,535 bytes: an id takes 39.
+ENTRIES_PER_CHUNK = 1_000
+SECONDS_BETWEEN_SAVES = 5.0
+
+log = logging.getLogger(__name__)
+
+
+class Store(Protocol):
+    """What we need of Airflow's task state store (3.3 and up): values by key, kept over the retries of a task."""
+
+    def get(self, key: str) -> Any:
+        """Return the value, or None."""
+
+    def set(self, key: str, value: Any) -> None:
+        """Store a value that JSON can express."""
+
+    def delete(self, key: str) -> None:
+        """Forget the value, if there is one."""
+
+
+class Checkpoint:
+    """
+    Records which entries were sent, in chunks of a thousand, and tells a retry of the same input.
+
+    A chunk holds the event ids of its entries, None for those that were not sent; or, for inputs too long for that,
+    just which were not, and nothing if all were.
+
+    :param store: where to keep it; None for nowhere, as before Airflow 3.3: a retry then sends everything again.
+    :param fingerprint: tells the input from any other; one that is changed starts afresh.
+    :param keep_ids: whether the event ids are wanted at the end.
+    :param clock: seconds, as :func:`time.monotonic` gives them.
+    """
+
+    def __init__(
+        self,
+        store: Store | None,
+        fingerprint: str,
+        *,
+        keep_ids: bool,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._fingerprint = fingerprint
+        self._keep_ids = keep_ids
+        self._clock = clock
+        self._done = 0
+        self._ids: list[str | None] = []
+        self._unsent: dict[int, set[int]] = {}
+        self._stored_chunks: set[int] = set()
+        self._changed_chunks: set[int] = set()
+        self._records = 0
+        self._saved_at = clock()
+        self._load()
+
+    @property
+    def sent(self) -> int:
+        """How many entries were sent, in this try and those before."""
+        return self._done - self._unsent_count()
+
+    def is_sent(self, index: int) -> bool:
+        """Return whether an entry was sent, in this try or one before."""
+        if index >= self._done:
+            return False
+        if self._keep_ids:
+            return self._ids[index] is not None
+        return index not in self._unsent.get(index // ENTRIES_PER_CHUNK, ())
+
+    def event_ids(self, total: int) -> list[str | None]:
+        """
+        Give the ids of the events that were sent, in this try and those before.
+
+        :param total: how many entries the input has.
+        :return: an id for each entry, None where it was not sent.
+        """
+        return self._ids + [None] * (total - len(self._ids))
+
+    def record(self, index: int, event_id: str | None) -> None:
+        """
+        Record what became of an entry, and save that from time to time.
+
+        :param index: its index in the input, higher than in the call before.
+        :param event_id: its event id; None if it was not sent.
+        """
+        for skipped in range(self._done, index):
+            self._put(skipped, None)
+        self._put(index, event_id)
+        self._done = max(self._done, index + 1)
+        self._records += 1
+        if self._records >= ENTRIES_PER_CHUNK or self._clock() - self._saved_at >= SECONDS_BETWEEN_SAVES:
+            self.save()
+
+    def save(self) -> None:
+        """Save what was recorded since it was saved last. If that fails, sending goes on: there is a warning."""
+        self._records = 0
+        self._saved_at = self._clock()
+        if self._store is None or not self._changed_chunks:
+            return
+        try:
+            for chunk in sorted(self._changed_chunks):
+                self._save_chunk(self._store, chunk)
+            header = {"fingerprint": self._fingerprint, "done": self._done, "chunks": sorted(self._stored_chunks)}
+            self._store.set(KEY, header)
+        except Exception:
+            log.warning("Progress could not be saved; a retry will send more than it need", exc_info=True)
+        else:
+            self._changed_chunks.clear()
+
+    def clear(self) -> None:
+        """Forget everything: a task that succeeded and is cleared is meant to send again."""
+        if self._store is not None:
+            self._store.delete(KEY)
+            for chunk in self._stored_chunks:
+                self._store.delete(_chunk_key(chunk))
+
+    def _put(self, index: int, event_id: str | None) -> None:
+        chunk = index // ENTRIES_PER_CHUNK
+        self._changed_chunks.add(chunk)
+        if self._keep_ids:
+            self._ids += [None] * (index + 1 - len(self._ids))
+            self._ids[index] = event_id
+        elif event_id is None:
+            self._unsent.setdefault(chunk, set()).add(index)
+        elif chunk in self._unsent:
+            self._unsent[chunk].discard(index)
+
+    def _unsent_count(self) -> int:
+        if self._keep_ids:
+            return self._ids.count(None)
+        return sum(map(len, self._unsent.values()))
+
+    def _save_chunk(self, store: Store, chunk: int) -> None:
+        start = chunk * ENTRIES_PER_CHUNK
+        value = self._ids[start : start + ENTRIES_PER_CHUNK] if self._keep_ids else sorted(self._unsent.get(chunk, ()))
+        if value or chunk in self._stored_chunks:
+            store.set(_chunk_key(chunk), value)
+            self._stored_chunks.add(chunk)
+
+    def _load(self) -> None:
+        header = self._store.get(KEY) if self._store is not None else None
+        if self._store is None or not header:
+            return
+        self._stored_chunks = set(header["chunks"])
+        if header["fingerprint"] != self._fingerprint:
+            log.info("The input is not that of the try before; everything is sent")
+            self.clear()
+            self._stored_chunks.clear()
+            return
+        self._done = header["done"]
+        for chunk in sorted(self._stored_chunks):
+            self._load_chunk(chunk, self._store.get(_chunk_key(chunk)) or [])
+
+    def _load_chunk(self, chunk: int, value: list[Any]) -> None:
+        if self._keep_ids:
+            self._ids += value
+        else:
+            self._unsent[chunk] = set(value)
+
+
+def _chunk_key(chunk: int) -> str:
+    return f"{KEY}.{chunk}"

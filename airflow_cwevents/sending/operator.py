@@ -1,0 +1,222 @@
+"""The base of the operators that send events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow_cwevents.base import CloudWatchEventsBaseOperator, as_bool, as_number
+from airflow_cwevents.exceptions import InvalidInputError
+from airflow_cwevents.limits import MAX_REQUEST_BYTES
+from airflow_cwevents.sending.checkpoint import Checkpoint
+from airflow_cwevents.sending.failures import Failures
+from airflow_cwevents.sending.progress import ProgressLog
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context, ObjectStoragePath
+
+    from airflow_cwevents.entries import EntryResult
+    from airflow_cwevents.hooks.events import Preparation
+    from airflow_cwevents.hooks.sender import EventSender, SendOptions, SizedEntry
+
+
+@dataclass(frozen=True, slots=True)
+class SendSummary:
+    """
+    What a send came to.
+
+    :ivar sent: how many entries were sent, in this try and those before.
+    :ivar failed: how many were not, and are tolerated.
+    :ivar requests: how many requests this try made.
+    :ivar bytes: how much the entries in them measured, in bytes.
+    :ivar seconds: how long this try took, in seconds.
+    """
+
+    sent: int
+    failed: int
+    requests: int
+    bytes: int
+    seconds: float
+
+
+class SendingBaseOperator(CloudWatchEventsBaseOperator):
+    """
+    Base of the operators that send events.
+
+    :param event_bus_name: name or ARN of the bus for entries that name none; None for the default bus.
+    :param endpoint_id: the id of a global endpoint, such as ``abcde.veo``; needs ``botocore[crt]``.
+    :param check_event_bus: whether to make sure that each named bus exists, as AWS drops events for one that does not.
+    :param max_bytes: the most that a request may hold, in bytes; some regions still have 262,144.
+    :param max_concurrency: the most requests under way at a time, 1 to 256; fewer while AWS throttles.
+    :param max_attempts: how often an entry is sent at most, the first time included.
+    :param max_retry_seconds: how long after its first failure an entry is sent again at most, in seconds.
+    :param max_events_per_second: the most events a second; None for as many as AWS takes.
+    :param failed_entries_path: a file to write the entries to that were not sent, as JSON Lines that can be sent
+        again: a local path, or a URL that Airflow's ``ObjectStoragePath`` takes. It is replaced at every try.
+    :param max_failed: how many entries may fail without the task failing.
+    """
+
+    template_fields: Sequence[str] = (
+        *CloudWatchEventsBaseOperator.template_fields,
+        "event_bus_name",
+        "endpoint_id",
+        "check_event_bus",
+        "max_bytes",
+        "max_concurrency",
+        "max_attempts",
+        "max_retry_seconds",
+        "max_events_per_second",
+        "failed_entries_path",
+        "max_failed",
+    )
+
+    def __init__(
+        self,
+        *,
+        event_bus_name: str | None = None,
+        endpoint_id: str | None = None,
+        check_event_bus: bool = True,
+        max_bytes: int = MAX_REQUEST_BYTES,
+        max_concurrency: int = 16,
+        max_attempts: int = 10,
+        max_retry_seconds: float = 300.0,
+        max_events_per_second: float | None = None,
+        failed_entries_path: str | ObjectStoragePath | None = None,
+        max_failed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.event_bus_name = event_bus_name
+        self.endpoint_id = endpoint_id
+        self.check_event_bus = check_event_bus
+        self.max_bytes = max_bytes
+        self.max_concurrency = max_concurrency
+        self.max_attempts = max_attempts
+        self.max_retry_seconds = max_retry_seconds
+        self.max_events_per_second = max_events_per_second
+        self.failed_entries_path = failed_entries_path
+        self.max_failed = max_failed
+
+    def on_kill(self) -> None:
+        """Stop sending; what was sent is recorded, and a retry sends the rest."""
+        if "hook" in vars(self):  # without a hook, nothing was sent, and none is to be made in a signal handler
+            self.hook.stop_sending()
+
+    def preparation(self) -> Preparation:
+        """Begin to make entries ready."""
+        self.show_in_console(self.event_bus_name)
+        return self.hook.preparation(
+            self.event_bus_name,
+            self._send_options().max_bytes,
+            check_event_bus=as_bool(self.check_event_bus, "check_event_bus"),
+        )
+
+    def checkpoint(self, context: Context, fingerprint: str, *, keep_ids: bool) -> Checkpoint:
+        """
+        Find out what a try before has sent.
+
+        :param context: the task's context.
+        :param fingerprint: tells the input from any other.
+        :param keep_ids: whether the event ids are wanted at the end.
+        :return: what was sent, and where to record what will be.
+        """
+        # where to belongs to the input as well: events for another account were not sent
+        destination = f"{self.aws_conn_id} {self.region_name} {self.endpoint_id}"
+        store: Any = context.get("task_state_store")
+        checkpoint = Checkpoint(store, f"{fingerprint} {destination}", keep_ids=keep_ids)
+        if checkpoint.sent:
+            self.log.info("%s entries were sent by a try before, and are not sent again", f"{checkpoint.sent:,}")
+        return checkpoint
+
+    def send(
+        self,
+        entries: Iterable[SizedEntry | EntryResult],
+        checkpoint: Checkpoint,
+        total: int | None,
+        noun: Literal["entry", "line"] = "entry",
+    ) -> SendSummary:
+        """
+        Send what the checkpoint does not have.
+
+        :param entries: the entries, ready to be sent, without those that were.
+        :param checkpoint: what was sent, and where to record what is.
+        :param total: how many entries the input has; None if that is not known.
+        :param noun: what the entries are called in an error.
+        :return: what it came to.
+        :raises PutEventsError: if more entries failed than are tolerated; all others were sent.
+        :raises PutEventsStoppedError: if the task was killed.
+        """
+        path = self._failed_entries_path()
+        max_failed = int(as_number(self.max_failed, "max_failed"))
+        sender = self.hook.send_prepared(entries, self._send_options(), self.endpoint_id)
+        failures = Failures(path, noun)
+        progress = ProgressLog(self.log, total, checkpoint.sent)
+        try:
+            for result in sender:
+                checkpoint.record(result.index, result.event_id)
+                if result.event_id is None:
+                    failures.add(result)
+                progress.step(failures.total)
+        finally:
+            checkpoint.save()
+            failures.close()
+        return self._summary(sender, checkpoint, failures, progress, max_failed)
+
+    def _summary(
+        self,
+        sender: EventSender,
+        checkpoint: Checkpoint,
+        failures: Failures,
+        progress: ProgressLog,
+        max_failed: int,
+    ) -> SendSummary:
+        sent = checkpoint.sent
+        if failures.total > max_failed:
+            raise failures.error(sent)
+        if failures.total:
+            self.log.warning("%s. max_failed tolerates that", failures.error(sent))
+        checkpoint.clear()
+        self.log.info(
+            "Sent %s events in %s requests, %s bytes, in %.1f s",
+            f"{progress.seen - failures.total:,}",
+            f"{sender.requests:,}",
+            f"{sender.bytes:,}",
+            progress.seconds,
+        )
+        return SendSummary(sent, failures.total, sender.requests, sender.bytes, round(progress.seconds, 3))
+
+    def _send_options(self) -> SendOptions:
+        from airflow_cwevents.hooks.sender import SendOptions
+
+        rate = self.max_events_per_second
+        return SendOptions(
+            max_bytes=int(as_number(self.max_bytes, "max_bytes")),
+            max_concurrency=int(as_number(self.max_concurrency, "max_concurrency")),
+            max_attempts=int(as_number(self.max_attempts, "max_attempts")),
+            max_retry_seconds=as_number(self.max_retry_seconds, "max_retry_seconds"),
+            max_events_per_second=None if rate is None else as_number(rate, "max_events_per_second"),
+        )
+
+    def _failed_entries_path(self) -> ObjectStoragePath | None:
+        return as_object_storage_path(self.failed_entries_path, "failed_entries_path")
+
+
+def as_object_storage_path(path: str | ObjectStoragePath | None, place: str) -> ObjectStoragePath | None:
+    """
+    Give a path that reads and writes, wherever the file is.
+
+    :param path: a local path, a URL such as ``s3://aws_default@bucket/key``, or an ``ObjectStoragePath``.
+    :param place: the parameter's name, for the error.
+    :return: the path; None for none.
+    :raises InvalidInputError: if it is a URL of a kind that Airflow does not know.
+    """
+    from airflow.sdk import ObjectStoragePath
+
+    if path is None or isinstance(path, ObjectStoragePath):
+        return path
+    try:
+        return ObjectStoragePath(path)
+    except ValueError as error:
+        remedy = "Give a local path, or install the Airflow provider for this kind of storage"
+        raise InvalidInputError(place, f"{path!r} cannot be opened: {error}", remedy, path) from error

@@ -1,0 +1,65 @@
+"""How far a long send is, told every few seconds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class Logger(Protocol):
+    """What we need of a logger, be it Python's or Airflow's."""
+
+    def info(self, event: str, *args: Any) -> Any:
+        """Log a line."""
+
+
+class ProgressLog:
+    """
+    Logs the progress of a send: how many of how many, how fast, and for how much longer.
+
+    :param log: where to.
+    :param total: how many entries there are; None if that is not known.
+    :param done: how many were sent before.
+    :param clock: seconds, as :func:`time.monotonic` gives them.
+    """
+
+    def __init__(
+        self,
+        log: Logger,
+        total: int | None,
+        done: int = 0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._log = log
+        self._total = total
+        self._done_before = done
+        self._clock = clock
+        self._began_at = self._logged_at = clock()
+        self.seen = 0
+
+    @property
+    def seconds(self) -> float:
+        """How long it has taken so far, in seconds."""
+        return self._clock() - self._began_at
+
+    def step(self, failed: int) -> None:
+        """
+        Take note of an entry that was sent, or failed, and log a line if it is time.
+
+        :param failed: how many have failed so far.
+        """
+        self.seen += 1
+        if self._clock() - self._logged_at >= SECONDS_BETWEEN_LINES:
+            self._logged_at = self._clock()
+            self._log.info("%s", self._line(failed))
+
+    def _line(self, failed: int) -> str:
+        rate = self.seen / (self.seconds or 1e-9)
+        done = self._done_before + self.seen
+        parts = [f"{done - failed:,} events sent"]
+        if self._total is not None:
+            parts = [f"{done - failed:,} of {self._total:,} events sent", f"{(self._total - done) / rate:,.0f} s left"]
+        return ", ".join([*parts, f"{rate:,.0f} events/s", f"{failed:,} failed"])

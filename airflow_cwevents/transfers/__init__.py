@@ -1,0 +1,5 @@
+"""Transfers: from somewhere else to an event bus."""
+
+from airflow_cwevents.transfers.object_storage_to_events import ObjectStorageToEventsOperator
+
+__all__ = ["ObjectStorageToEventsOperator"]
