@@ -1,0 +1,100 @@
+"""The command ``airflow-cwevents``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from airflow_cwevents.arns import Arn
+from airflow_cwevents.exceptions import InvalidInputError, InvalidTargetError
+from airflow_cwevents.operator_policies import OPERATOR_NEEDS, operator_policy
+from airflow_cwevents.policies import (
+    dead_letter_statements,
+    resource_statements,
+    target_role_policy,
+    trust_policy,
+    tutorial_role_policy,
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """
+    Run the command.
+
+    :param arguments: the command line's arguments; None for those of this process.
+    :return: the exit status.
+    """
+    options = _parser().parse_args(arguments)
+    if options.command == "demo":
+        from airflow_cwevents.demo import run_demo
+
+        return run_demo()
+    try:
+        document = options.document(options)
+    except (InvalidInputError, OSError, json.JSONDecodeError) as error:
+        sys.stderr.write(f"airflow-cwevents: {error}\n")
+        return 2
+    sys.stdout.write(json.dumps(document, indent=2) + "\n")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="airflow-cwevents", description="Airflow provider for CloudWatch Events")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("demo", help="send an event to a Lambda function, from Airflow, on a local AWS")
+    policy = commands.add_parser("policy", help="print the IAM and resource policies that a DAG and its targets need")
+    kinds = policy.add_subparsers(dest="kind", required=True)
+
+    trust = kinds.add_parser("trust", help="the trust relationship of a role that EventBridge is to assume")
+    trust.set_defaults(document=lambda _: trust_policy())
+
+    tutorial = kinds.add_parser("tutorial", help="the role policy of AWS's tutorial")
+    tutorial.set_defaults(document=lambda _: tutorial_role_policy())
+
+    role = kinds.add_parser("role", help="the least that a role has to allow for EventBridge to invoke targets")
+    _add_targets(role)
+    role.set_defaults(document=lambda options: target_role_policy(_targets(options)))
+
+    resource = kinds.add_parser("resource", help="the statements that the targets' own policies need")
+    _add_targets(resource)
+    resource.add_argument("--rule-arn", required=True, help="the ARN of the rule that is to be let in")
+    resource.set_defaults(document=_resource_document)
+
+    operators = kinds.add_parser("operators", help="all that operators may call, for the role of the DAG")
+    operators.add_argument("names", nargs="*", choices=[*OPERATOR_NEEDS, []], help="operators; all if none is named")
+    operators.set_defaults(document=lambda options: operator_policy(options.names or OPERATOR_NEEDS))
+    return parser
+
+
+def _add_targets(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "targets",
+        type=argparse.FileType("r", encoding="utf-8"),
+        help="a JSON file with a list of targets, as PutTargets takes them; - for standard input",
+    )
+
+
+def _targets(options: argparse.Namespace) -> list[dict[str, Any]]:
+    with options.targets as file:
+        targets = json.load(file)
+    for index, target in enumerate(targets if isinstance(targets, list) else [targets]):
+        if not isinstance(target, dict) or not Arn.parse(str(target.get("Arn"))):
+            raise InvalidTargetError(index, "Arn", "it is not an ARN", "Give a list of targets, each with Id and Arn")
+    return targets  # type: ignore[no-any-return]
+
+
+def _resource_document(options: argparse.Namespace) -> dict[str, Any]:
+    return {
+        str(target.get("Id")): [
+            *resource_statements(target, options.rule_arn),
+            *dead_letter_statements(target, options.rule_arn),
+        ]
+        for target in _targets(options)
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

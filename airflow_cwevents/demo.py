@@ -1,0 +1,192 @@
+"""
+``airflow-cwevents demo``: AWS's tutorial "Sending events to CloudWatch Events", on this machine.
+
+It starts a local AWS (ministack), creates what the tutorial asks for beforehand, runs ``example_cwevents`` in a real
+Airflow, and shows the event as the Lambda function received it. All of it lives in one temporary folder and two
+process groups, which are gone at the end, however it ends.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+from airflow_cwevents.local_aws import LocalAws, LocalAwsError, isolated_environment
+from airflow_cwevents.policies import trust_policy, tutorial_role_policy
+from airflow_cwevents.processes import Process
+
+ROLE = "AWS_Events_Invoke_Targets"
+FUNCTION = "hello-world"
+# The function's log is where it puts what it receives.
+FUNCTION_CODE = """\
+import json
+
+
+def handler(event, context):
+    print("Hello from Lambda! " + json.dumps(event))
+"""
+ARRIVAL_SECONDS = 30
+AIRFLOW_SECONDS = 300
+
+
+class DemoError(Exception):
+    """The demo cannot go on; the text says why."""
+
+
+def run_demo() -> int:
+    """
+    Run the demo, and tell how it goes on standard output.
+
+    :return: the exit status: 0 if the function received the event.
+    """
+    began_at = time.monotonic()
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        with ExitStack() as stack:
+            event = _run_in(stack.enter_context(_temporary_folder()), stack)
+            print(f"\nThe Lambda function received:\n{json.dumps(event, indent=2)}\n")
+    except KeyboardInterrupt:
+        print("\nInterrupted. Nothing was left behind.", file=sys.stderr)
+        return 130
+    except (DemoError, LocalAwsError) as error:
+        print(f"\nThe demo failed: {error}", file=sys.stderr)
+        return 1
+    print(f"Done in {time.monotonic() - began_at:.0f} s. Nothing was left behind.")
+    return 0
+
+
+def example_dags_folder() -> Path:
+    """Return the folder with the example DAGs: in the wheel beside this file, in a checkout at the top."""
+    here = Path(__file__).parent
+    installed = here / "example_dags"
+    return installed if installed.is_dir() else here.parent / "dags"
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _run_in(folder: Path, stack: ExitStack) -> dict[str, Any]:
+    if importlib.util.find_spec("ministack") is None:
+        raise DemoError("the package ministack is missing. Install 'airflow-provider-cwevents[demo]'")
+    aws = LocalAws(folder)
+    stack.enter_context(isolated_environment(folder, aws.url))
+    print(f"Starting a local AWS (ministack) on {aws.url}")
+    stack.enter_context(aws.process())
+    log = folder / "airflow.log"
+    airflow = stack.enter_context(_airflow(aws, folder, log))
+    aws.wait_until_ready()
+    conf = _create_prerequisites(aws)
+    try:
+        event_id = _run_dag(airflow, conf)
+        return _received_event(aws, event_id)
+    except DemoError as error:
+        raise DemoError(f"{error}\nAirflow's log: {_keep(log)}") from error
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="airflow-cwevents-demo-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _airflow(aws: LocalAws, folder: Path, log: Path) -> Iterator[Process]:
+    """Start Airflow in a process of its own, which gets ready while the rest does; see ``demo_airflow``."""
+    dags = folder / "dags"
+    dags.mkdir()
+    shutil.copy(example_dags_folder() / "example_cwevents.py", dags)
+    settings = {
+        "AIRFLOW_HOME": str(folder / "airflow"),
+        "AIRFLOW_CONN_AWS_DEFAULT": aws.connection,
+        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+    }
+    with Process([sys.executable, "-m", "airflow_cwevents.demo_airflow"], log, settings) as process:
+        yield process
+
+
+def _create_prerequisites(aws: LocalAws) -> dict[str, str]:
+    """Create the role and the function of the tutorial's first part; return the DAG's parameters."""
+    iam = aws.client("iam")
+    role = iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=json.dumps(trust_policy()))["Role"]["Arn"]
+    iam.put_role_policy(
+        RoleName=ROLE, PolicyName="CloudWatchEvents", PolicyDocument=json.dumps(tutorial_role_policy(ROLE))
+    )
+    print(f"Created role      {role}")
+    function = aws.client("lambda").create_function(
+        FunctionName=FUNCTION,
+        Runtime=f"python{sys.version_info.major}.{sys.version_info.minor}",
+        Role=role,
+        Handler="index.handler",
+        Code={"ZipFile": _zipped("index.py", FUNCTION_CODE)},
+    )["FunctionArn"]
+    print(f"Created function  {function}")
+    return {"role_arn": role, "function_arn": function, "region_name": aws.region}
+
+
+def _zipped(name: str, text: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(name, text)
+    return buffer.getvalue()
+
+
+def _run_dag(airflow: Process, conf: dict[str, str]) -> str:
+    print("Running DAG example_cwevents in Airflow")
+    results: dict[str, Any] = {}
+    airflow.write_line(json.dumps(conf))
+    for line in airflow.lines(AIRFLOW_SECONDS):
+        report = json.loads(line)
+        results[report["task"]] = report["result"]
+        print(f"  {report['task']:<12} {_shown(report['result'])}", flush=True)
+    if "put_events" not in results:
+        raise DemoError("the DAG did not run to its end")
+    return str(results["put_events"][0])
+
+
+def _shown(result: object) -> str:
+    return ", ".join(map(str, result)) if isinstance(result, list) else str(result)
+
+
+def _received_event(aws: LocalAws, event_id: str) -> dict[str, Any]:
+    logs = aws.client("logs")
+    give_up_at = time.monotonic() + ARRIVAL_SECONDS
+    while time.monotonic() < give_up_at:
+        for message in _log_messages(logs):
+            if event_id in message:
+                event: dict[str, Any] = json.loads(message[message.index("{") :])
+                return event
+        time.sleep(0.2)
+    raise DemoError(f"event {event_id} did not reach the function within {ARRIVAL_SECONDS} s")
+
+
+def _log_messages(logs: Any) -> list[str]:
+    group = f"/aws/lambda/{FUNCTION}"
+    if not logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]:
+        return []
+    return [event["message"] for event in logs.filter_log_events(logGroupName=group)["events"]]
+
+
+def _keep(log: Path) -> Path:
+    """Save the log from being removed with the rest, for the user to read."""
+    descriptor, kept = tempfile.mkstemp(prefix="airflow-cwevents-demo-", suffix=".log")
+    os.close(descriptor)
+    return Path(shutil.copy(log, kept))

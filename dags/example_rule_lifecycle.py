@@ -1,0 +1,98 @@
+"""
+The life of a rule: declared, granted what it needs, checked, used, watched, switched off and on, and deleted.
+
+The target is an SQS queue that the DAG creates and removes. ``check`` fails with a readable table if EventBridge could
+not deliver; ``observe`` receives the event.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import DAG, Param, setup, task, teardown
+
+from airflow_cwevents.operators import (
+    CheckTargetsOperator,
+    DeleteRuleOperator,
+    DisableRuleOperator,
+    EnableRuleOperator,
+    PutEventsOperator,
+    PutRuleOperator,
+    PutTargetsOperator,
+    RemoveTargetsOperator,
+)
+
+NAME = "airflow-cwevents-lifecycle"
+DETAIL = {"orderId": "1", "total": 120}
+
+with DAG(
+    dag_id="example_rule_lifecycle",
+    schedule=None,
+    catchup=False,
+    doc_md=__doc__,
+    tags=["example", "cwevents"],
+    default_args={"aws_conn_id": "{{ params.aws_conn_id }}", "region_name": "{{ params.region_name }}"},
+    params={
+        "region_name": Param("us-east-1", title="Region", type="string"),
+        "aws_conn_id": Param("aws_default", title="Connection", type="string"),
+    },
+) as dag:
+
+    def sqs_client(params: dict[str, Any]) -> Any:
+        from airflow_cwevents.hooks import CloudWatchEventsHook
+
+        return CloudWatchEventsHook(params["aws_conn_id"], region_name=params["region_name"]).client("sqs")
+
+    @setup
+    def create_queue(params: dict[str, Any] | None = None) -> str:
+        sqs = sqs_client(params or {})
+        url = sqs.create_queue(QueueName=NAME)["QueueUrl"]
+        return str(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"])
+
+    @task
+    def observe(event_ids: list[str], params: dict[str, Any] | None = None) -> None:
+        sqs = sqs_client(params or {})
+        url = sqs.get_queue_url(QueueName=NAME)["QueueUrl"]
+        messages = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20).get("Messages", [])
+        if not any(event_ids[0] in message["Body"] for message in messages):
+            raise RuntimeError(f"event {event_ids[0]} did not arrive")
+
+    @teardown
+    def delete_queue(params: dict[str, Any] | None = None) -> None:
+        sqs = sqs_client(params or {})
+        sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=NAME)["QueueUrl"])
+
+    queue_arn = create_queue()
+    put_rule = PutRuleOperator(
+        task_id="put_rule",
+        name=NAME,
+        event_pattern={"source": ["com.company.orders"], "detail": {"total": [{"numeric": [">", 100]}]}},
+        description="Large orders",
+        tags={"team": "data"},
+    ).as_setup()
+    put_targets = PutTargetsOperator(
+        task_id="put_targets",
+        rule=NAME,
+        targets=[{"Id": "queue", "Arn": queue_arn, "RetryPolicy": {"MaximumRetryAttempts": 3}}],
+        prune=True,
+        grant_permissions=True,
+    )
+    check = CheckTargetsOperator(
+        task_id="check",
+        rule=NAME,
+        sample_event={"source": "com.company.orders", "detail-type": "orderPlaced", "detail": DETAIL},
+    )
+    send = PutEventsOperator(
+        task_id="send",
+        entries=[{"Source": "com.company.orders", "DetailType": "orderPlaced", "Detail": DETAIL}],
+    )
+    observed = observe(send.output)
+    disable = DisableRuleOperator(task_id="disable", name=NAME)
+    enable = EnableRuleOperator(task_id="enable", name=NAME)
+    remove_targets = RemoveTargetsOperator(task_id="remove_targets", rule=NAME, revoke_permissions=True)
+    delete_rule = DeleteRuleOperator(task_id="delete_rule", name=NAME).as_teardown(setups=put_rule)
+    queue_deleted = delete_queue()
+
+    put_rule >> put_targets >> check >> send
+    observed >> disable >> enable >> remove_targets >> delete_rule >> queue_deleted
+    queue_arn >> queue_deleted

@@ -1,0 +1,100 @@
+"""
+The same as ``example_cwevents``, with nothing left behind: a bus and a queue of its own, created and removed.
+
+Setup tasks create a custom event bus and an SQS queue; the rule on that bus delivers to the queue; the event is sent,
+and received. Teardown tasks remove all of it, also if a task in between fails. It needs no parameters but a connection.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import DAG, Param, setup, task, teardown
+
+from airflow_cwevents.operators import DeleteRuleOperator, PutEventsOperator, PutRuleOperator, PutTargetsOperator
+
+NAME = "airflow-cwevents-example"
+
+with DAG(
+    dag_id="example_setup_teardown",
+    schedule=None,
+    catchup=False,
+    doc_md=__doc__,
+    tags=["example", "cwevents"],
+    default_args={"aws_conn_id": "{{ params.aws_conn_id }}", "region_name": "{{ params.region_name }}"},
+    params={
+        "region_name": Param("us-east-1", title="Region", type="string"),
+        "aws_conn_id": Param("aws_default", title="Connection", type="string"),
+    },
+) as dag:
+
+    def client(service_name: str, params: dict[str, Any]) -> Any:
+        from airflow_cwevents.hooks import CloudWatchEventsHook
+
+        hook = CloudWatchEventsHook(params["aws_conn_id"], region_name=params["region_name"])
+        return hook.client(service_name)
+
+    @setup
+    def create_bus(params: dict[str, Any] | None = None) -> None:
+        client("events", params or {}).create_event_bus(Name=NAME)
+
+    @setup
+    def create_queue(params: dict[str, Any] | None = None) -> str:
+        sqs = client("sqs", params or {})
+        url = sqs.create_queue(QueueName=NAME)["QueueUrl"]
+        return str(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"])
+
+    @task
+    def receive(event_ids: list[str], params: dict[str, Any] | None = None) -> None:
+        sqs = client("sqs", params or {})
+        url = sqs.get_queue_url(QueueName=NAME)["QueueUrl"]
+        messages = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20).get("Messages", [])
+        if not any(event_ids[0] in message["Body"] for message in messages):
+            raise RuntimeError(f"event {event_ids[0]} did not arrive")
+
+    @teardown
+    def delete_queue(params: dict[str, Any] | None = None) -> None:
+        sqs = client("sqs", params or {})
+        sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=NAME)["QueueUrl"])
+
+    @teardown
+    def delete_bus(params: dict[str, Any] | None = None) -> None:
+        client("events", params or {}).delete_event_bus(Name=NAME)
+
+    bus = create_bus()
+    queue_arn = create_queue()
+    put_rule = PutRuleOperator(
+        task_id="put_rule",
+        name=NAME,
+        event_bus_name=NAME,
+        event_pattern={"source": ["com.company.app"]},
+    ).as_setup()
+    put_targets = PutTargetsOperator(
+        task_id="put_targets",
+        rule=NAME,
+        event_bus_name=NAME,
+        targets=[{"Id": "queue", "Arn": queue_arn}],
+        grant_permissions=True,
+    )
+    put_events = PutEventsOperator(
+        task_id="put_events",
+        event_bus_name=NAME,
+        entries=[
+            {
+                "Source": "com.company.app",
+                "DetailType": "appRequestSubmitted",
+                "Detail": {"key1": "value1", "key2": "value2"},
+            }
+        ],
+    )
+    received = receive(put_events.output)
+    delete_rule = DeleteRuleOperator(
+        task_id="delete_rule", name=NAME, event_bus_name=NAME, revoke_permissions=True
+    ).as_teardown(setups=put_rule)
+    queue_deleted = delete_queue()
+    bus_deleted = delete_bus()
+
+    bus >> put_rule >> put_targets >> put_events
+    received >> delete_rule >> [queue_deleted, bus_deleted]
+    queue_arn >> queue_deleted
+    bus >> bus_deleted
