@@ -89,10 +89,10 @@ def _run_in(folder: Path, stack: ExitStack) -> dict[str, Any]:
     log = folder / "airflow.log"
     airflow = stack.enter_context(_airflow(aws, folder, log))
     aws.wait_until_ready()
-    conf = _create_prerequisites(aws)
+    conf = create_prerequisites(aws)
     try:
         event_id = _run_dag(airflow, conf)
-        return _received_event(aws, event_id)
+        return received_event(aws, event_id)
     except DemoError as error:
         raise DemoError(f"{error}\nAirflow's log: {_keep(log)}") from error
 
@@ -123,8 +123,13 @@ def _airflow(aws: LocalAws, folder: Path, log: Path) -> Iterator[Process]:
         yield process
 
 
-def _create_prerequisites(aws: LocalAws) -> dict[str, str]:
-    """Create the role and the function of the tutorial's first part; return the DAG's parameters."""
+def create_prerequisites(aws: LocalAws) -> dict[str, str]:
+    """
+    Create the role and the function of the tutorial's first part.
+
+    :param aws: where to.
+    :return: the parameters of ``example_cwevents``.
+    """
     iam = aws.client("iam")
     role = iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=json.dumps(trust_policy()))["Role"]["Arn"]
     iam.put_role_policy(
@@ -166,7 +171,15 @@ def _shown(result: object) -> str:
     return ", ".join(map(str, result)) if isinstance(result, list) else str(result)
 
 
-def _received_event(aws: LocalAws, event_id: str) -> dict[str, Any]:
+def received_event(aws: LocalAws, event_id: str) -> dict[str, Any]:
+    """
+    Read what the function received from where it put it.
+
+    :param aws: where the function is.
+    :param event_id: the event's id.
+    :return: the event.
+    :raises DemoError: if it does not arrive in time.
+    """
     logs = aws.client("logs")
     give_up_at = time.monotonic() + ARRIVAL_SECONDS
     while time.monotonic() < give_up_at:

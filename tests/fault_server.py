@@ -55,6 +55,8 @@ class FaultServer:
         self.script = script or (lambda number, entries: None)
         self.requests: list[list[Entry]] = []
         self.delivered: list[Entry] = []
+        #: by event id, the number in the detail of the entry that got it
+        self.number_of: dict[str, int] = {}
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
@@ -86,7 +88,8 @@ class FaultServer:
             if code := reply.codes.get(position):
                 results.append({"ErrorCode": code, "ErrorMessage": f"{code} it is"})
                 continue
-            results.append({"EventId": str(uuid.uuid4())})
+            results.append({"EventId": (event_id := str(uuid.uuid4()))})
+            self.number_of[event_id] = json.loads(entry["Detail"])["n"]
             if reply.taken:
                 with self._lock:
                     self.delivered.append(entry)

@@ -41,10 +41,11 @@ def _write_body(params: MutableMapping[str, Any], context: MutableMapping[str, A
     params["body"] = _encode(body).encode()
 
 
-def _to_timestamp(value: object) -> int:
-    if isinstance(value, datetime):
-        return int(value.timestamp())
-    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+def _to_timestamp(value: object) -> float:
+    if not isinstance(value, datetime):
+        raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+    seconds = value.timestamp()
+    return int(seconds) if seconds.is_integer() else seconds
 
 
 _encode = json.JSONEncoder(separators=(",", ":"), default=_to_timestamp).encode

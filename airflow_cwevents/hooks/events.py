@@ -14,7 +14,8 @@ from airflow_cwevents.arns import check_event_bus_name
 from airflow_cwevents.entries import Entry, EntryResult, check_size, normalise_entry
 from airflow_cwevents.exceptions import InvalidEntryError, InvalidInputError
 from airflow_cwevents.hooks.event_buses import EventBusesHook
-from airflow_cwevents.hooks.sender import EventSender, SendOptions, SizedEntry
+from airflow_cwevents.hooks.send_options import SendOptions
+from airflow_cwevents.hooks.sender import EventSender, SizedEntry
 from airflow_cwevents.limits import MAX_REQUEST_BYTES
 
 INVALID_ENTRY = "InvalidEntry"

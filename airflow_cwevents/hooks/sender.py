@@ -10,62 +10,32 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from airflow_cwevents.entries import EntryResult, pack
-from airflow_cwevents.exceptions import InvalidInputError, PutEventsStoppedError
+from airflow_cwevents.exceptions import PutEventsStoppedError
+from airflow_cwevents.hooks.errors import error_code, error_message, is_transient
 from airflow_cwevents.hooks.throttle import Throttle, wait_seconds
 from airflow_cwevents.hooks.workers import Workers
 from airflow_cwevents.limits import (
     MAX_ENTRIES_PER_REQUEST,
-    MAX_REQUEST_BYTES,
     RETRYABLE_ENTRY_CODES,
     THROTTLING_CODES,
-    TRANSIENT_REQUEST_CODES,
 )
 
 if TYPE_CHECKING:
     from tenacity.wait import wait_base
 
+    from airflow_cwevents.hooks.send_options import SendOptions
+
 # How many results may wait for an earlier one that is sent again: what bounds the memory, not the throughput.
 MAX_WAITING_RESULTS = 10_000
-MAX_CONCURRENCY = 256
 # Airflow kills a task 5 seconds after it asked it to end; the checkpoint needs some of them.
 STOP_GRACE_SECONDS = 3.0
 MISSING_RESULT = "MissingResult"
 
-
-@dataclass(frozen=True, slots=True)
-class SendOptions:
-    """
-    How to send.
-
-    :param max_bytes: the most that the entries of a request may measure, in bytes; some regions still have 262,144.
-    :param max_concurrency: the most requests under way at a time, 1 to 256.
-    :param max_attempts: how often an entry is sent at most, the first time included.
-    :param max_retry_seconds: how long after its first failure an entry is sent again at most, in seconds.
-    :param max_events_per_second: the most events a second; None for as many as AWS takes.
-    :raises InvalidInputError: if one of them is out of range.
-    """
-
-    max_bytes: int = MAX_REQUEST_BYTES
-    max_concurrency: int = 16
-    max_attempts: int = 10
-    max_retry_seconds: float = 300.0
-    max_events_per_second: float | None = None
-
-    def __post_init__(self) -> None:
-        for name, valid, remedy in (
-            ("max_bytes", self.max_bytes >= 1, "Give the bytes that a request of your region may hold"),
-            ("max_concurrency", 1 <= self.max_concurrency <= MAX_CONCURRENCY, f"Give 1 to {MAX_CONCURRENCY}"),
-            ("max_attempts", self.max_attempts >= 1, "Give 1 to send every entry once, or more"),
-            ("max_retry_seconds", self.max_retry_seconds >= 0, "Give seconds, 0 or more"),
-            ("max_events_per_second", (self.max_events_per_second or 1) > 0, "Give a positive number, or None"),
-        ):
-            if not valid:
-                value = getattr(self, name)
-                raise InvalidInputError(name, f"{value!r} is out of range", remedy, value)
+PutEvents = Callable[[list[Mapping[str, Any]]], Mapping[str, Any]]
 
 
 @dataclass(slots=True)
@@ -96,32 +66,62 @@ class EventSender(Iterator[EntryResult]):
     Sends entries through a function that puts one request; iterating over it does the sending.
 
     It gives the results in input order, as soon as that allows, and raises :class:`PutEventsStoppedError` after
-    :meth:`stop`, when it has given the results that are known.
+    :meth:`stop`, when it has given the results that are known. Who lets go of it before its end ends the sending.
 
     :param put_events: puts up to ten entries, as boto3's ``put_events(Entries=…)`` does, from any thread.
-    :param entries: the entries; those that cannot be sent, as their results. It is read as
-        far ahead as is needed to keep the requests going. What it raises is raised after the results of all before.
+    :param entries: the entries; those that cannot be sent, as their results. It is read as far ahead as is needed to
+        keep the requests going. What it raises is raised after the results of all before.
     :param options: how to send.
     :param wait: how long to wait before an entry is sent again, and before anything is after AWS throttled.
     :param clock: seconds, as :func:`time.monotonic` gives them.
-
-    :ivar requests: how many requests were sent so far, those of botocore's own retries not counted.
-    :ivar bytes: how much the entries in them measured together, in bytes.
     """
 
     def __init__(
         self,
-        put_events: Callable[[list[Mapping[str, Any]]], Mapping[str, Any]],
+        put_events: PutEvents,
         entries: Iterable[SizedEntry | EntryResult],
         options: SendOptions,
         wait: wait_base,
         clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._sending = _Sending(put_events, entries, options, wait, clock)
+        self._results = self._sending.results()
+
+    def __next__(self) -> EntryResult:
+        return next(self._results)
+
+    @property
+    def requests(self) -> int:
+        """How many requests were sent so far, those of botocore's own retries not counted."""
+        return self._sending.requests
+
+    @property
+    def bytes(self) -> int:
+        """How much the entries in them measured together, in bytes."""
+        return self._sending.bytes
+
+    def stop(self) -> None:
+        """Send nothing more; safe to call from another thread or a signal handler."""
+        self._sending.stop()
+
+
+class _Sending:
+    """The state of a sender. It does not know the sender, which ends it when nobody has it any more."""
+
+    def __init__(
+        self,
+        put_events: PutEvents,
+        entries: Iterable[SizedEntry | EntryResult],
+        options: SendOptions,
+        wait: wait_base,
+        clock: Callable[[], float],
     ) -> None:
         self.requests = 0
         self.bytes = 0
         self._put_events = put_events
         self._source = iter(entries)
         self._source_error: BaseException | None = None
+        self._exhausted = False
         self._options = options
         self._wait = wait
         self._clock = clock
@@ -135,17 +135,12 @@ class EventSender(Iterator[EntryResult]):
         self._read = 0
         self._sent = 0
         self._stop_at: float | None = None
-        self._stream = self._send()
-
-    def __next__(self) -> EntryResult:
-        return next(self._stream)
 
     def stop(self) -> None:
-        """Send nothing more; safe to call from another thread or a signal handler."""
         self._stop_at = self._clock() + STOP_GRACE_SECONDS
         self._workers.wake()
 
-    def _send(self) -> Iterator[EntryResult]:
+    def results(self) -> Iterator[EntryResult]:
         try:
             while not self._stopped:
                 self._submit()
@@ -167,7 +162,7 @@ class EventSender(Iterator[EntryResult]):
 
     @property
     def _unfinished(self) -> bool:
-        return bool(self._workers.busy or self._retries or self._halves or self._results)
+        return not self._exhausted or self._next_position < self._read
 
     def _submit(self) -> None:
         while not self._stopped and self._throttle.admits(self._workers.busy) and (job := list(self._next_requests())):
@@ -204,17 +199,20 @@ class EventSender(Iterator[EntryResult]):
                 yield item
 
     def _read_one(self) -> SizedEntry | EntryResult | None:
-        if self._read - self._next_position >= MAX_WAITING_RESULTS:
+        if self._exhausted or self._read - self._next_position >= MAX_WAITING_RESULTS:
             return None
         try:
-            item = next(self._source, None)
+            item = next(self._source)
+        except StopIteration:
+            self._exhausted = True
+            return None
         except BaseException as error:  # the results of what is under way come first
             self._source_error = error
-            self._source = iter(())
+            self._exhausted = True
             return None
         if isinstance(item, SizedEntry):
             item.position = self._read
-        self._read += item is not None
+        self._read += 1
         return item
 
     def _seconds_to_wait(self) -> float | None:
@@ -267,7 +265,7 @@ class EventSender(Iterator[EntryResult]):
             self._throttle.on_success()
 
     def _settle_error(self, answer: _Request, error: Exception) -> None:
-        code, message = _code_and_message(error)
+        code, message = error_code(error), error_message(error)
         if code in THROTTLING_CODES:
             self._throttle.on_throttled(answer.number)
         if code in {"ValidationException", "413"} and len(answer.batch) > 1:
@@ -278,7 +276,7 @@ class EventSender(Iterator[EntryResult]):
         # what botocore retries is not retried again here; an answer that it stumbles over it does not retry
         again = not isinstance(error, BotoCoreError | ClientError) or isinstance(error, ResponseParserError)
         for item in answer.batch:
-            self._fail(item, code, message, again=again, transient=_is_transient(error, code))
+            self._fail(item, code, message, again=again, transient=is_transient(error))
 
     def _fail(self, item: SizedEntry, code: str, message: str, *, again: bool, transient: bool = False) -> None:
         now = self._clock()
@@ -303,17 +301,3 @@ class EventSender(Iterator[EntryResult]):
             self._settle(self._workers.results(seconds))
         for position in sorted(self._results):
             yield self._results.pop(position)
-
-
-def _code_and_message(error: Exception) -> tuple[str, str]:
-    if isinstance(error, ClientError):
-        details = error.response.get("Error", {})
-        return str(details.get("Code") or "Unknown"), str(details.get("Message") or error)
-    return type(error).__name__, str(error)
-
-
-def _is_transient(error: Exception, code: str) -> bool:
-    if isinstance(error, ClientError):
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return status >= 500 or code in THROTTLING_CODES | TRANSIENT_REQUEST_CODES
-    return isinstance(error, HTTPClientError)

@@ -76,7 +76,7 @@ class Failures:
 
     def _write(self, path: ObjectStoragePath, entry: object, failed: FailedEntry) -> None:
         if self._file is None:
-            if path.protocol == "file":
+            if path.protocol in ("", "file"):
                 path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("w", encoding="utf-8")  # type: ignore[no-untyped-call]
         members = dict(entry) if isinstance(entry, Mapping) else {"Text": entry}

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from airflow_cwevents.entries import EntryResult
     from airflow_cwevents.hooks.events import Preparation
-    from airflow_cwevents.hooks.sender import EventSender, SendOptions, SizedEntry
+    from airflow_cwevents.hooks.send_options import SendOptions
+    from airflow_cwevents.hooks.sender import EventSender, SizedEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +188,7 @@ class SendingBaseOperator(CloudWatchEventsBaseOperator):
         return SendSummary(sent, failures.total, sender.requests, sender.bytes, round(progress.seconds, 3))
 
     def _send_options(self) -> SendOptions:
-        from airflow_cwevents.hooks.sender import SendOptions
+        from airflow_cwevents.hooks.send_options import SendOptions
 
         rate = self.max_events_per_second
         return SendOptions(
@@ -209,14 +210,18 @@ def as_object_storage_path(path: str | ObjectStoragePath | None, place: str) -> 
     :param path: a local path, a URL such as ``s3://aws_default@bucket/key``, or an ``ObjectStoragePath``.
     :param place: the parameter's name, for the error.
     :return: the path; None for none.
-    :raises InvalidInputError: if it is a URL of a kind that Airflow does not know.
+    :raises InvalidInputError: if Airflow cannot reach storage of this kind.
     """
     from airflow.sdk import ObjectStoragePath
 
-    if path is None or isinstance(path, ObjectStoragePath):
-        return path
+    if path is None:
+        return None
     try:
-        return ObjectStoragePath(path)
-    except ValueError as error:
-        remedy = "Give a local path, or install the Airflow provider for this kind of storage"
-        raise InvalidInputError(place, f"{path!r} cannot be opened: {error}", remedy, path) from error
+        opened = path if isinstance(path, ObjectStoragePath) else ObjectStoragePath(path)
+        _ = opened.fs  # raises where the file system is not there
+    except (ImportError, ValueError) as error:
+        remedy = (
+            "Give a local path, or install what Airflow needs for it, such as apache-airflow-providers-amazon[s3fs]"
+        )
+        raise InvalidInputError(place, f"{str(path)!r} cannot be reached: {error}", remedy, path) from error
+    return opened

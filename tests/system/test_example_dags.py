@@ -1,12 +1,100 @@
+"""Every example DAG in a real Airflow, against a local AWS; and what they leave behind, which is nothing."""
+
 from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from airflow_cwevents.demo import create_prerequisites, example_dags_folder, received_event
 from airflow_cwevents.local_aws import LocalAws
 from tests.system.conftest import RunDag
 
+TESTED = {"example_cwevents", "example_setup_teardown", "example_rule_lifecycle", "example_send_many"}
 
-@pytest.mark.parametrize("name", ["example_setup_teardown", "example_rule_lifecycle", "example_send_many"])
-def test_x(aws_default: LocalAws, run_dag: RunDag, name: str) -> None:
+
+def states(run: Any) -> dict[str, str]:
+    return {instance.task_id: str(instance.state) for instance in run.get_task_instances()}
+
+
+def result(run: Any, task_id: str) -> Any:
+    from airflow.models.xcom import XComModel
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        row = session.scalars(XComModel.get_many(run_id=run.run_id, task_ids=task_id, key="return_value")).first()
+        return json.loads(row.value) if isinstance(row.value, str) else row.value
+
+
+def left_behind(aws: LocalAws) -> dict[str, list[str]]:
+    events, sqs = aws.client("events"), aws.client("sqs")
+    buses = [bus["Name"] for bus in events.list_event_buses()["EventBuses"] if bus["Name"] != "default"]
+    return {
+        "rules": [rule["Name"] for rule in events.list_rules()["Rules"]],
+        "buses": buses,
+        "queues": sqs.list_queues().get("QueueUrls", []),
+    }
+
+
+NOTHING: dict[str, list[str]] = {"rules": [], "buses": [], "queues": []}
+
+
+def test_every_example_is_tested() -> None:
+    assert {path.stem for path in example_dags_folder().glob("*.py")} == TESTED
+
+
+def test_every_example_is_read_without_an_error(airflow_database: None) -> None:
+    from airflow.dag_processing.dagbag import DagBag
+
+    bag = DagBag(example_dags_folder())
+    assert bag.import_errors == {}
+    assert set(bag.dags) == TESTED
+
+
+def test_tutorial_with_a_lambda_function(aws_default: LocalAws, run_dag: RunDag) -> None:
+    conf = create_prerequisites(aws_default)
+    run = run_dag("example_cwevents", **conf, resource_arn="arn:aws:s3:::mine")
+    assert states(run) == dict.fromkeys(["put_rule", "put_targets", "put_events"], "success")
+
+    events = aws_default.client("events")
+    assert events.describe_rule(Name="DEMO_EVENT")["RoleArn"] == conf["role_arn"]
+    (target,) = events.list_targets_by_rule(Rule="DEMO_EVENT")["Targets"]
+    assert target == {"Id": "myCloudWatchEventsTarget", "Arn": conf["function_arn"]}
+    (event_id,) = result(run, "put_events")
+    event = received_event(aws_default, event_id)
+    assert event["detail"] == {"key1": "value1", "key2": "value2"}
+    assert event["resources"] == ["arn:aws:s3:::mine"]
+    events.remove_targets(Rule="DEMO_EVENT", Ids=["myCloudWatchEventsTarget"])
+    events.delete_rule(Name="DEMO_EVENT")
+
+
+@pytest.mark.parametrize("name", ["example_setup_teardown", "example_rule_lifecycle"])
+def test_own_resources_are_used_and_removed(aws_default: LocalAws, run_dag: RunDag, name: str) -> None:
     run = run_dag(name)
-    assert run.state == "success"
+    assert set(states(run).values()) == {"success"}
+    assert left_behind(aws_default) == NOTHING
+
+
+def test_own_resources_are_removed_after_a_failure(
+    aws_default: LocalAws, run_dag: RunDag, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow_cwevents.hooks import CloudWatchEventsHook
+
+    def fail(*_: Any) -> None:
+        raise RuntimeError("on purpose")
+
+    monkeypatch.setattr(CloudWatchEventsHook, "send_prepared", fail)
+    run = run_dag("example_setup_teardown")
+    assert states(run)["put_events"] == "failed"
+    assert left_behind(aws_default) == NOTHING
+
+
+def test_many_events(aws_default: LocalAws, run_dag: RunDag, tmp_path: Path) -> None:
+    run = run_dag("example_send_many", path=str(tmp_path / "orders.jsonl"), count=10_000)
+    assert set(states(run).values()) == {"success"}
+    summary = result(run, "send_file")
+    assert (summary["sent"], summary["failed"], summary["requests"]) == (10_000, 0, 1_000)
+    assert len(set(result(run, "send_refunds"))) == 100
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+from tenacity import wait_none
+
+from airflow_cwevents.exceptions import EventBusNotFoundError, InvalidEntryError, InvalidInputError
+from airflow_cwevents.hooks import CloudWatchEventsHook
+
+ENTRY = {"Source": "com.company.app", "DetailType": "appRequestSubmitted", "Detail": {"key1": "value1"}}
+
+
+@pytest.fixture
+def hook() -> CloudWatchEventsHook:
+    hook = CloudWatchEventsHook(None)
+    hook.entry_retry_wait = wait_none()
+    return hook
+
+
+@pytest.fixture
+def stub(hook: CloudWatchEventsHook) -> Iterator[Stubber]:
+    with Stubber(hook.conn) as stub:
+        yield stub
+        stub.assert_no_pending_responses()
+
+
+def answer(*results: dict[str, str]) -> dict[str, Any]:
+    return {"FailedEntryCount": sum("ErrorCode" in result for result in results), "Entries": list(results)}
+
+
+def test_sends_what_aws_takes(hook: CloudWatchEventsHook, stub: Stubber) -> None:
+    time = datetime(2026, 1, 31, 12, tzinfo=UTC)
+    stub.add_response(
+        "put_events",
+        answer({"EventId": "1"}),
+        {
+            "Entries": [
+                {
+                    "Source": "com.company.app",
+                    "DetailType": "appRequestSubmitted",
+                    "Detail": '{"key1":"value1"}',
+                    "Time": time,
+                    "Resources": ["arn:aws:s3:::b"],
+                    "EventBusName": "default",
+                    "TraceHeader": "Root=1-5759e988",
+                }
+            ]
+        },
+    )
+    entry = {
+        **ENTRY,
+        "Time": "2026-01-31T12:00:00Z",
+        "Resources": ("arn:aws:s3:::b",),
+        "TraceHeader": "Root=1-5759e988",
+    }
+    assert [result.event_id for result in hook.put_events([entry], event_bus_name="default")] == ["1"]
+
+
+def test_failed_entries_are_sent_again_with_exact_parameters(hook: CloudWatchEventsHook, stub: Stubber) -> None:
+    wires = [{"Source": "s", "DetailType": "d", "Detail": f'{{"n":{n}}}'} for n in range(3)]
+    stub.add_response(
+        "put_events",
+        answer({"EventId": "0"}, {"ErrorCode": "ThrottlingException"}, {"ErrorCode": "MalformedDetail"}),
+        {"Entries": wires},
+    )
+    stub.add_response("put_events", answer({"EventId": "1"}), {"Entries": wires[1:2]})
+    results = list(hook.put_events(wires))
+    assert [(result.event_id, result.error_code) for result in results] == [
+        ("0", None),
+        ("1", None),
+        (None, "MalformedDetail"),
+    ]
+
+
+def test_nothing_is_sent_before_the_first_result_is_asked_for(hook: CloudWatchEventsHook, stub: Stubber) -> None:
+    hook.put_events([ENTRY])
+
+
+def test_bad_entry_of_a_list_is_an_error_before_anything_is_sent(hook: CloudWatchEventsHook, stub: Stubber) -> None:
+    with pytest.raises(InvalidEntryError) as caught:
+        hook.put_events([ENTRY] * 20 + [{**ENTRY, "Source": None}])
+    assert caught.value.index == 20
+
+
+@pytest.mark.usefixtures("aws")
+def test_bad_entry_of_a_stream_is_a_failed_result(hook: CloudWatchEventsHook) -> None:
+    stream = (dict(ENTRY, Source=source) for source in ("a", None, "b"))
+    results = list(hook.put_events(stream))
+    assert [result.error_code for result in results] == [None, "InvalidEntry", None]
+    assert results[1].error_message is not None
+    assert results[1].error_message.startswith("Source: ")
+    assert not results[1].retryable
+
+
+@pytest.mark.usefixtures("aws")
+class TestEventBus:
+    def test_missing_bus_is_an_error_before_anything_is_sent(self, hook: CloudWatchEventsHook) -> None:
+        with pytest.raises(EventBusNotFoundError) as caught:
+            hook.put_events([ENTRY], event_bus_name="missing")
+        assert caught.value.event_bus_name == "missing"
+
+    def test_missing_bus_of_an_entry(self, hook: CloudWatchEventsHook) -> None:
+        with pytest.raises(EventBusNotFoundError) as caught:
+            hook.put_events([ENTRY, {**ENTRY, "EventBusName": "missing"}])
+        assert caught.value.event_bus_name == "missing"
+
+    def test_missing_bus_of_a_stream_stops_it_there(self, hook: CloudWatchEventsHook) -> None:
+        stream = iter([ENTRY, ENTRY, {**ENTRY, "EventBusName": "missing"}])
+        results = []
+        with pytest.raises(EventBusNotFoundError):
+            results.extend(hook.put_events(stream))
+        assert [result.index for result in results] == [0, 1]
+        assert all(result.event_id for result in results)
+
+    def test_each_bus_is_looked_up_once(self, hook: CloudWatchEventsHook) -> None:
+        boto3.client("events").create_event_bus(Name="orders")
+        looked_up: list[str] = []
+        hook.conn.meta.events.register(
+            "before-parameter-build.eventbridge.DescribeEventBus", lambda params, **_: looked_up.append(params["Name"])
+        )
+        entries = [{**ENTRY, "EventBusName": "orders"}] * 30 + [ENTRY, {**ENTRY, "EventBusName": "default"}]
+        assert all(result.event_id for result in hook.put_events(entries, event_bus_name="orders"))
+        assert looked_up == ["orders"]
+
+    def test_v2_bus_is_refused(self, hook: CloudWatchEventsHook) -> None:
+        with pytest.raises(InvalidInputError) as caught:
+            hook.put_events([ENTRY], event_bus_name="arn:aws:events:us-east-1:123456789012:event-busv2/b")
+        assert caught.value.place == "event_bus_name"
+
+
+def test_bus_is_not_looked_up_if_not_wanted(hook: CloudWatchEventsHook, stub: Stubber) -> None:
+    wire = {"Source": "s", "DetailType": "d", "Detail": "{}", "EventBusName": "missing"}
+    stub.add_response("put_events", answer({"EventId": "1"}), {"Entries": [wire]})
+    sent = hook.put_events([wire], event_bus_name="missing", check_event_bus=False)
+    assert [result.event_id for result in sent] == ["1"]
+
+
+def test_without_the_permission_to_look_there_is_a_warning(
+    hook: CloudWatchEventsHook, stub: Stubber, caplog: pytest.LogCaptureFixture
+) -> None:
+    wire = {"Source": "s", "DetailType": "d", "Detail": "{}", "EventBusName": "orders"}
+    stub.add_client_error("describe_event_bus", "AccessDeniedException")
+    stub.add_response("put_events", answer({"EventId": "1"}), {"Entries": [wire]})
+    assert [result.event_id for result in hook.put_events([wire], event_bus_name="orders")] == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("max_bytes", 0), ("max_concurrency", 1000), ("max_attempts", 0), ("max_retry_seconds", -1)],
+)
+def test_options_are_checked_before_anything_is_sent(
+    hook: CloudWatchEventsHook, stub: Stubber, name: str, value: int
+) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        hook.put_events([ENTRY], **{name: value})  # type: ignore[arg-type]
+    assert caught.value.place == name
+
+
+def test_global_endpoint_without_its_package(hook: CloudWatchEventsHook, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(InvalidInputError) as caught:
+        hook.put_events([ENTRY], endpoint_id="abcde.veo")
+    assert caught.value.place == "endpoint_id"
+    assert "botocore[crt]" in caught.value.remedy
+
+
+def test_global_endpoint_is_passed_on(hook: CloudWatchEventsHook, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As far as the call: to sign it, botocore needs the package."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
+    seen: list[str] = []
+    hook.conn.meta.events.register(
+        "provide-client-params.eventbridge.PutEvents", lambda params, **_: seen.append(params["EndpointId"])
+    )
+    list(hook.put_events([ENTRY], endpoint_id="abcde.veo"))
+    assert seen == ["abcde.veo"]
+
+
+@pytest.mark.usefixtures("aws")
+def test_event_reaches_the_target(hook: CloudWatchEventsHook) -> None:
+    sqs = boto3.client("sqs")
+    url = sqs.create_queue(QueueName="q")["QueueUrl"]
+    hook.put_rule("r", event_pattern={"source": ["com.company.app"]})
+    hook.put_targets("r", [{"Id": "q", "Arn": "arn:aws:sqs:us-east-1:123456789012:q"}])
+    sent = [result.event_id for result in hook.put_events([ENTRY])]
+    message = sqs.receive_message(QueueUrl=url)["Messages"][0]
+    assert sent[0] is not None
+    assert sent[0] in message["Body"]
+    assert '"key1": "value1"' in message["Body"]

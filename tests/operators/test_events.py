@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+from tenacity import wait_none
+
+from airflow_cwevents.exceptions import InvalidEntryError, InvalidInputError, PutEventsError, PutEventsStoppedError
+from airflow_cwevents.hooks import CloudWatchEventsHook
+from airflow_cwevents.operators import PutEventsOperator
+from tests.dict_store import DictStore
+from tests.fault_server import Entry, FaultServer, Reply
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultServer]:
+    monkeypatch.setattr(CloudWatchEventsHook, "entry_retry_wait", wait_none())
+    with FaultServer() as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        yield server
+
+
+@pytest.fixture
+def store() -> DictStore:
+    return DictStore()
+
+
+def entries(count: int) -> list[dict[str, Any]]:
+    return [{"Source": "com.company.app", "DetailType": "t", "Detail": {"n": n}} for n in range(count)]
+
+
+def operator(count: int = 30, **parameters: Any) -> PutEventsOperator:
+    return PutEventsOperator(**{"task_id": "send", "aws_conn_id": None, "entries": entries(count), **parameters})
+
+
+def run(given: PutEventsOperator, store: DictStore | None = None) -> list[str | None]:
+    return given.execute({"task_state_store": store} if store else {})  # type: ignore[typeddict-item, typeddict-unknown-key]
+
+
+def refuse(*numbers: int, code: str = "MalformedDetail") -> Any:
+    details = [f'{{"n":{number}}}' for number in numbers]
+    return lambda number, sent: Reply(codes={p: code for p, entry in enumerate(sent) if entry["Detail"] in details})
+
+
+@pytest.mark.parametrize("count", [1, 10, 11, 1234])
+def test_returns_the_ids_in_input_order(server: FaultServer, count: int) -> None:
+    ids = run(operator(count))
+    assert len(set(ids)) == count
+    assert None not in ids
+    assert set(server.times_delivered) == set(range(count))
+
+
+def test_no_entries_are_a_success_that_sends_nothing(server: FaultServer) -> None:
+    assert run(operator(0)) == []
+    assert server.requests == []
+
+
+def test_mapped_upstream_gives_no_list(server: FaultServer) -> None:
+    given = operator(entries=(entry for entry in entries(3)))
+    assert len(run(given)) == 3
+
+
+@pytest.mark.parametrize("bad", ["[{}]", {"Source": "s"}, 7, None])
+def test_entries_that_are_none(server: FaultServer, bad: object) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        run(operator(entries=bad))
+    assert caught.value.place == "entries"
+
+
+def test_bad_entry_is_an_error_before_anything_is_sent(server: FaultServer, store: DictStore) -> None:
+    bad = [*entries(25), {"Source": "s", "DetailType": "d", "Detail": "[]"}]
+    with pytest.raises(InvalidEntryError) as caught:
+        run(operator(entries=bad), store)
+    assert caught.value.place == "entries[25].Detail"
+    assert server.requests == []
+
+
+def test_parameters_reach_the_sender(server: FaultServer) -> None:
+    run(operator(20, max_bytes=60, event_bus_name="orders", check_event_bus=False))
+    assert all(len(request) <= 2 for request in server.requests)
+    assert {entry["EventBusName"] for entry in server.delivered} == {"orders"}
+
+
+def test_parameters_may_be_text_as_templates_make_them(server: FaultServer) -> None:
+    given = operator(20, max_bytes="60", max_concurrency="2", max_failed="0", check_event_bus="False")
+    assert None not in run(given)
+    with pytest.raises(InvalidInputError) as caught:
+        run(operator(check_event_bus="maybe"))
+    assert caught.value.place == "check_event_bus"
+    with pytest.raises(InvalidInputError) as caught:
+        run(operator(max_failed="few"))
+    assert caught.value.place == "max_failed"
+
+
+class TestFailures:
+    def test_all_others_are_sent_and_each_failed_one_is_named(self, server: FaultServer) -> None:
+        server.script = refuse(3, 17)
+        with pytest.raises(PutEventsError) as caught:
+            run(operator(30))
+        assert [(entry.index, entry.code) for entry in caught.value.failed] == [
+            (3, "MalformedDetail"),
+            (17, "MalformedDetail"),
+        ]
+        assert caught.value.sent == 28
+        assert caught.value.permanent
+        assert len(server.delivered) == 28
+
+    def test_those_that_could_pass_let_airflow_retry(self, server: FaultServer) -> None:
+        server.script = refuse(3, code="InternalFailure")
+        with pytest.raises(PutEventsError) as caught:
+            run(operator(30, max_attempts=2))
+        assert not caught.value.permanent
+
+    @pytest.mark.parametrize(("failing", "tolerated"), [(1, 1), (2, 2), (2, 3)])
+    def test_as_many_as_are_tolerated(self, server: FaultServer, failing: int, tolerated: int) -> None:
+        server.script = refuse(*range(failing))
+        ids = run(operator(30, max_failed=tolerated))
+        assert ids[:failing] == [None] * failing
+        assert None not in ids[failing:]
+
+    def test_one_more_than_is_tolerated(self, server: FaultServer) -> None:
+        server.script = refuse(0, 1)
+        with pytest.raises(PutEventsError):
+            run(operator(30, max_failed=1))
+
+    def test_file_of_failed_entries_can_be_sent_as_it_is(self, server: FaultServer, tmp_path: Path) -> None:
+        path = tmp_path / "failed.jsonl"
+        server.script = refuse(3, 17)
+        with pytest.raises(PutEventsError) as caught:
+            run(operator(30, failed_entries_path=str(path)))
+        assert caught.value.path == str(path)
+        server.script = lambda number, sent: None
+        again = [json.loads(line) for line in path.read_text().splitlines()]
+        assert len(run(operator(entries=again))) == 2
+        assert server.times_delivered == dict.fromkeys(range(30), 1)
+
+
+class TestRetry:
+    def test_sends_only_what_is_unsent_and_returns_all_ids(self, server: FaultServer, store: DictStore) -> None:
+        server.script = refuse(3, 1500, code="InternalFailure")
+        with pytest.raises(PutEventsError):
+            run(operator(2000, max_attempts=1), store)
+        server.script = lambda number, sent: None
+        before = len(server.requests)
+        ids = run(operator(2000), store)
+        assert [entry["Detail"] for request in server.requests[before:] for entry in request] == [
+            '{"n":3}',
+            '{"n":1500}',
+        ]
+        assert len(set(ids)) == 2000
+        assert None not in ids
+        assert server.times_delivered == dict.fromkeys(range(2000), 1)
+
+    def test_after_a_success_nothing_is_remembered(self, server: FaultServer, store: DictStore) -> None:
+        run(operator(5), store)
+        assert store.texts == {}
+        run(operator(5), store)
+        assert server.times_delivered == dict.fromkeys(range(5), 2)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"entries": [*entries(29), {"Source": "other", "DetailType": "t", "Detail": {"n": 29}}]},
+            {"entries": entries(31)},
+            {"region_name": "eu-west-1"},
+            {"event_bus_name": "orders", "check_event_bus": False},
+        ],
+        ids=["an entry", "one more", "the region", "the bus"],
+    )
+    def test_changed_input_starts_afresh(self, server: FaultServer, store: DictStore, change: dict[str, Any]) -> None:
+        server.script = refuse(3, code="InternalFailure")
+        with pytest.raises(PutEventsError):
+            run(operator(30, max_attempts=1), store)
+        server.script = lambda number, sent: None
+        server.delivered.clear()
+        ids = run(operator(**{"count": 30, **change}), store)
+        assert len(server.delivered) == len(ids) >= 30
+
+    def test_killed_task_sends_again_at_most_what_was_under_way(self, server: FaultServer, store: DictStore) -> None:
+        """As Airflow does it: on_kill is called in a signal handler, while execute goes on."""
+        given = operator(5000, max_concurrency=2)
+        release = threading.Event()
+
+        def script(number: int, sent: Sequence[Entry]) -> Reply | None:
+            if number == 100:
+                given.on_kill()
+                release.set()
+            return None
+
+        server.script = script
+        with pytest.raises(PutEventsStoppedError) as caught:
+            run(given, store)
+        assert release.is_set()
+        stopped_after = len(server.delivered)
+        assert stopped_after < 2000
+        assert caught.value.sent <= stopped_after
+        server.script = lambda number, sent: None
+        ids = run(operator(5000), store)
+        assert set(server.times_delivered) == set(range(5000))
+        assert server.times_delivered.total() == 5000 + stopped_after - caught.value.sent
+        assert len(set(ids)) == 5000
+
+    def test_without_a_store_everything_is_sent_again(self, server: FaultServer) -> None:
+        server.script = refuse(3, code="InternalFailure")
+        with pytest.raises(PutEventsError):
+            run(operator(10, max_attempts=1))
+        server.script = lambda number, sent: None
+        assert None not in run(operator(10))
+        assert server.times_delivered[0] == 2
+
+
+def test_kill_before_anything_was_begun_makes_no_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(AwsBaseHook, "get_client_type", lambda *_, **__: pytest.fail("made a client"))
+    given = operator()
+    given.on_kill()
+    assert "hook" not in vars(given)
+
+
+def test_links_lead_to_the_bus(server: FaultServer) -> None:
+    given = operator(1, event_bus_name="orders", check_event_bus=False)
+    run(given)
+    link = next(iter(given.operator_extra_links))
+    expected = "https://console.aws.amazon.com/events/home?region=us-east-1#/eventbus/orders"
+    assert link.get_link(given, ti_key=None) == expected  # type: ignore[arg-type]

@@ -1,0 +1,99 @@
+"""The demo as a user runs it: a command, its output, its exit status, and what it leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+COMMAND = [sys.executable, "-m", "airflow_cwevents", "demo"]
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """Give a user's environment, with an AWS, a proxy and an Airflow of their own, none of which is to be used."""
+    home = tmp_path / "home"
+    (home / ".aws").mkdir(parents=True)
+    (home / ".aws" / "credentials").write_text("[default]\naws_access_key_id = REAL\naws_secret_access_key = REAL\n")
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    return {
+        **os.environ,
+        "HOME": str(home),
+        "TMPDIR": str(temporary),
+        "AIRFLOW_HOME": str(home / "airflow"),
+        "AIRFLOW_CONN_AWS_DEFAULT": "aws://REAL:REAL@",
+        "AWS_PROFILE": "production",
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+        "HTTP_PROXY": "http://127.0.0.1:9",
+        "http_proxy": "http://127.0.0.1:9",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+@pytest.fixture
+def clean(tmp_path: Path, environment: dict[str, str]) -> Iterator[None]:
+    """Look afterwards whether a process or a file is left."""
+    before = set((tmp_path / "home").rglob("*"))
+    yield
+    assert set((tmp_path / "home").rglob("*")) == before
+    left = [path.name for path in (tmp_path / "tmp").iterdir() if path.suffix != ".log"]
+    assert left == []
+    assert [process for process in psutil.process_iter() if str(tmp_path) in _environment(process)] == []
+
+
+def _environment(process: psutil.Process) -> str:
+    try:
+        return str(process.environ())
+    except psutil.Error:
+        return ""
+
+
+@pytest.mark.usefixtures("clean")
+def test_shows_the_event_as_the_function_received_it(environment: dict[str, str]) -> None:
+    run = subprocess.run(COMMAND, env=environment, capture_output=True, text=True, timeout=180)
+    assert run.returncode == 0, run.stdout + run.stderr
+    event = json.loads(re.search(r"^\{$.*^\}$", run.stdout, re.MULTILINE | re.DOTALL)[0])  # type: ignore[index]
+    assert event["detail"] == {"key1": "value1", "key2": "value2"}
+    assert event["detail-type"] == "appRequestSubmitted"
+    assert f"put_events   {event['id']}" in run.stdout
+    assert "put_rule     arn:aws:events:us-east-1:000000000000:rule/DEMO_EVENT" in run.stdout
+    assert "put_targets  myCloudWatchEventsTarget" in run.stdout
+    assert "REAL" not in run.stdout
+
+
+@pytest.mark.usefixtures("clean")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("when", ["Starting a local AWS", "Created role", "put_rule"])
+def test_interrupted(environment: dict[str, str], when: str, number: signal.Signals) -> None:
+    process = subprocess.Popen(COMMAND, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout
+    for line in process.stdout:
+        if when in line:
+            break
+    process.send_signal(number)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Interrupted" in errors
+    assert "Traceback" not in output + errors
+
+
+@pytest.mark.usefixtures("clean")
+def test_failure_says_where_airflows_log_is(environment: dict[str, str]) -> None:
+    program = """
+import airflow_cwevents.demo as demo
+demo.create_prerequisites = lambda aws: {"role_arn": "no ARN", "function_arn": "no ARN"}
+raise SystemExit(demo.run_demo())
+"""
+    run = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=180)
+    assert run.returncode == 1
+    log = Path(run.stderr.split("Airflow's log: ")[1].strip())
+    assert "role_arn" in log.read_text()

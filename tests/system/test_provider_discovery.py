@@ -1,0 +1,48 @@
+"""What Airflow itself finds of the provider."""
+
+from __future__ import annotations
+
+import json
+from importlib import import_module
+from importlib.metadata import version
+from importlib.resources import files
+
+import jsonschema
+import pytest
+
+import airflow_cwevents
+from airflow_cwevents.get_provider_info import get_provider_info
+
+DISTRIBUTION = "airflow-provider-cwevents"
+
+
+def test_info_keeps_to_airflows_schema() -> None:
+    schema = json.loads((files("airflow") / "provider_info.schema.json").read_text())
+    jsonschema.validate(get_provider_info(), schema)
+
+
+def test_airflow_discovers_the_provider() -> None:
+    from airflow.providers_manager import ProvidersManager
+
+    provider = ProvidersManager().providers[DISTRIBUTION]
+    assert provider.version == airflow_cwevents.__version__ == version(DISTRIBUTION)
+    assert get_provider_info().items() <= provider.data.items()
+
+
+def test_airflow_offers_the_decorator() -> None:
+    from airflow.sdk import task
+
+    assert callable(task.put_events)
+
+
+@pytest.mark.parametrize("kind", ["hooks", "operators"])
+def test_modules_that_are_named_are_there(kind: str) -> None:
+    for entry in get_provider_info()[kind]:
+        for module in entry["python-modules"]:
+            assert import_module(module).__all__
+
+
+def test_every_public_folder_is_named() -> None:
+    text = json.dumps(get_provider_info())
+    for folder in ("hooks", "operators", "transfers", "decorators", "links"):
+        assert f"airflow_cwevents.{folder}" in text
