@@ -26,7 +26,7 @@ from typing import Any, NoReturn
 
 from airflow_cwevents.local_aws import LocalAws, LocalAwsError, isolated_environment
 from airflow_cwevents.policies import trust_policy, tutorial_role_policy
-from airflow_cwevents.processes import Process
+from airflow_cwevents.processes import Process, deferred_interrupts
 
 ROLE = "AWS_Events_Invoke_Targets"
 FUNCTION = "hello-world"
@@ -103,7 +103,8 @@ def _temporary_folder() -> Iterator[Path]:
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        with deferred_interrupts():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -26,15 +26,23 @@ def main() -> int:
     reports = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
 
-    from airflow.utils.db import initdb
-
-    initdb()
+    prepare_database()
     sys.path.insert(0, os.environ["AIRFLOW__CORE__DAGS_FOLDER"])
     dag = importlib.import_module("example_cwevents").dag
     for task in dag.tasks:
         task.on_success_callback = [lambda context: _report(reports, context)]
     run = dag.test(run_conf=json.loads(sys.stdin.readline()))
     return 0 if run.state == "success" else 1
+
+
+def prepare_database() -> None:
+    """Create Airflow's database, and put the DAGs in its folder into it, which ``dag.test()`` of Airflow 3.1 needs."""
+    from airflow.cli.cli_parser import get_parser
+    from airflow.utils.db import initdb
+
+    initdb()
+    command = get_parser().parse_args(["dags", "reserialize"])
+    command.func(command)
 
 
 def _report(reports: IO[str], context: Context) -> None:

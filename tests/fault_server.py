@@ -9,6 +9,7 @@ import threading
 import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -120,7 +121,8 @@ class FaultServer:
                     self.close_connection = True
                     self.connection.close()
                     return
-                self._write(reply.status, body)
+                with suppress(OSError):  # who asked may be gone
+                    self._write(reply.status, body)
 
             def _write(self, status: int, body: bytes) -> None:
                 self.send_response(status)
@@ -133,9 +135,7 @@ class FaultServer:
                 pass
 
             def finish(self) -> None:
-                try:
+                with suppress(OSError):
                     super().finish()
-                except OSError:
-                    pass
 
         return Handler

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+from airflow.sdk import DAG
 from tenacity import wait_none
 
 from airflow_cwevents.exceptions import InvalidEntryError, InvalidInputError, PutEventsError, PutEventsStoppedError
@@ -95,6 +96,29 @@ def test_parameters_may_be_text_as_templates_make_them(server: FaultServer) -> N
     with pytest.raises(InvalidInputError) as caught:
         run(operator(max_failed="few"))
     assert caught.value.place == "max_failed"
+
+
+class TestTemplates:
+    @staticmethod
+    def rendered(text: str, **environment: Any) -> str:
+        with DAG("d", schedule=None, jinja_environment_kwargs=environment):
+            given = PutEventsOperator(task_id="send", entries=[{"Source": "s", "Detail": {"a": [text]}}])
+        given.render_template_fields({"run_id": "manual__1"})  # type: ignore[typeddict-item]
+        return str(given.entries[0]["Detail"]["a"][0])
+
+    def test_templates_are_rendered_wherever_they_are(self) -> None:
+        assert self.rendered("{{ run_id }}") == "manual__1"
+        assert self.rendered("{% if run_id %}yes{% endif %}") == "yes"
+        assert self.rendered("a{# comment #}b") == "ab"
+
+    def test_marks_of_the_dags_own(self) -> None:
+        assert self.rendered("<< run_id >> {{ run_id }}", variable_start_string="<<", variable_end_string=">>") == (
+            "manual__1 {{ run_id }}"
+        )
+        assert self.rendered("x\n% if run_id\nyes\n% endif", line_statement_prefix="%") == "x\nyes\n"
+
+    def test_other_text_stays_as_it_is(self) -> None:
+        assert self.rendered("{ not a template }\n") == "{ not a template }\n"
 
 
 class TestFailures:

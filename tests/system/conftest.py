@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_cwevents.demo import example_dags_folder
+from airflow_cwevents.demo_airflow import prepare_database
 from airflow_cwevents.local_aws import LocalAws
 
 RunDag = Callable[..., Any]
@@ -26,10 +27,8 @@ def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
 
 @pytest.fixture(scope="session")
 def airflow_database() -> None:
-    """Create the database of the session's Airflow."""
-    from airflow.utils.db import initdb
-
-    initdb()
+    """Create the database of the session's Airflow, with the example DAGs."""
+    prepare_database()
 
 
 @pytest.fixture

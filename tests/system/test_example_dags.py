@@ -46,7 +46,10 @@ def test_every_example_is_tested() -> None:
 
 
 def test_every_example_is_read_without_an_error(airflow_database: None) -> None:
-    from airflow.dag_processing.dagbag import DagBag
+    try:
+        from airflow.dag_processing.dagbag import DagBag
+    except ImportError:  # Airflow 3.1
+        from airflow.models.dagbag import DagBag
 
     bag = DagBag(example_dags_folder())
     assert bag.import_errors == {}

@@ -21,6 +21,7 @@ from packaging.version import Version
 from airflow_cwevents.processes import Process
 from tests.fault_server import Entry, FaultServer, Reply
 
+HAS_STATE_STORE = Version(airflow_version) >= Version("3.3")
 ENTRIES = 3_000
 KILL_AFTER = 1_700
 # what is under way (two jobs of one request), and what was done since the last checkpoint (a thousand)
@@ -95,7 +96,7 @@ class RealAirflow:
         }
         self.commands = (
             ["api-server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"],
-            ["scheduler"],
+            ["scheduler", "--skip-serve-logs"],
             ["dag-processor"],
         )
 
@@ -137,7 +138,16 @@ def airflow(tmp_path: Path, server: FaultServer) -> Iterator[RealAirflow]:
         yield airflow
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(
+            signal.SIGKILL,
+            marks=pytest.mark.skipif(not HAS_STATE_STORE, reason="Airflow 3.1 fails a killed task without a retry"),
+        ),
+        signal.SIGTERM,
+    ],
+)
 def test_retry_sends_the_rest(airflow: RealAirflow, server: FaultServer, number: signal.Signals) -> None:
     wait_for("send", lambda: len(server.delivered) >= KILL_AFTER)
     process = airflow.process_of_try(1)
@@ -148,7 +158,7 @@ def test_retry_sends_the_rest(airflow: RealAirflow, server: FaultServer, number:
 
     assert airflow.query("select state, try_number from task_instance") == [("success", 2)]
     assert set(server.times_delivered) == set(range(ENTRIES))
-    if Version(airflow_version) >= Version("3.3"):
+    if HAS_STATE_STORE:
         most = MOST_DUPLICATES if number is signal.SIGKILL else 2 * 10
         assert server.times_delivered.total() <= ENTRIES + most
     ((ids,),) = airflow.query("select value from xcom where key = 'return_value'")

@@ -1,0 +1,277 @@
+"""
+Sending events by ours and by what people do today, side by side: python tests/benchmarks/bench_put_events.py
+
+Every row sends to a server on the loopback address, in a process of its own, that answers after 0 or 20 ms. Each
+contender runs in a process of its own; rounds are interleaved, medians shown, and ratios, as machines are noisy.
+``--quick`` sends a tenth, to see that it works.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parents[1]))
+
+from tests.benchmarks.events import event, events  # noqa: E402
+
+ROUNDS = 3
+
+
+# What is measured: functions that send so many events and return how many were accepted; run in a child process.
+def sequential_boto3(count: int) -> Callable[[], int]:
+    import boto3
+
+    client = boto3.client("events")
+    given = events(count)
+
+    def send() -> int:
+        sent = 0
+        for start in range(0, count, 10):
+            entries = [{**each, "Detail": json.dumps(each["Detail"])} for each in given[start : start + 10]]
+            response = client.put_events(Entries=entries)
+            sent += len(entries) - response["FailedEntryCount"]
+        return sent
+
+    return send
+
+
+def pool_of_16_threads(count: int) -> Callable[[], int]:
+    from concurrent.futures import ThreadPoolExecutor
+
+    import boto3
+    from botocore.config import Config
+
+    client = boto3.client("events", config=Config(max_pool_connections=16))
+    given = events(count)
+
+    def put(start: int) -> int:
+        entries = [{**each, "Detail": json.dumps(each["Detail"])} for each in given[start : start + 10]]
+        return len(entries) - client.put_events(Entries=entries)["FailedEntryCount"]
+
+    def send() -> int:
+        with ThreadPoolExecutor(16) as pool:
+            return sum(pool.map(put, range(0, count, 10)))
+
+    return send
+
+
+def our_hook(count: int) -> Callable[[], int]:
+    from airflow_cwevents.hooks import CloudWatchEventsHook
+
+    hook = CloudWatchEventsHook(None)
+    hook.conn  # noqa: B018 - the others have their client by now as well
+    given = events(count)
+    return lambda: sum(result.event_id is not None for result in hook.put_events(given))
+
+
+def our_hook_from_a_generator(count: int) -> Callable[[], int]:
+    from airflow_cwevents.hooks import CloudWatchEventsHook
+
+    hook = CloudWatchEventsHook(None)
+    hook.conn  # noqa: B018
+    sum(1 for _ in hook.put_events(event(number) for number in range(2_000)))
+    return lambda: sum(r.event_id is not None for r in hook.put_events(event(number) for number in range(count)))
+
+
+def _dag(name: str, count: int) -> Callable[[], int]:
+    from airflow.utils.db import initdb
+
+    initdb()
+    sys.path.insert(0, str(HERE / "dags"))
+    import put_events_dags as dags  # type: ignore[import-not-found]
+
+    assert dags.warm_up.test().state == "success"  # the first run in a process sets Airflow up, which takes seconds
+    dag = getattr(dags, name)
+
+    def send() -> int:
+        run = dag.test()
+        assert run.state == "success", run.state
+        return count
+
+    return send
+
+
+def our_operator_in_a_task(count: int) -> Callable[[], int]:
+    return _dag("ours", count)
+
+
+def our_decorator_in_a_task(count: int) -> Callable[[], int]:
+    return _dag("decorated", count)
+
+
+def amazons_operator_mapped(count: int) -> Callable[[], int]:
+    return _dag("amazons", count)
+
+
+def our_transfer_of_a_file(count: int) -> Callable[[], int]:
+    from airflow_cwevents.transfers import ObjectStorageToEventsOperator
+
+    path = Path(tempfile.mkdtemp()) / "events.jsonl"
+
+    def write(lines: int) -> None:
+        with path.open("w") as file:
+            for number in range(lines):
+                file.write(json.dumps(event(number)) + "\n")
+
+    def send() -> int:
+        operator = ObjectStorageToEventsOperator(task_id="send", aws_conn_id=None, path=str(path))
+        return int(operator.execute({})["sent"])  # type: ignore[typeddict-item]
+
+    write(2_000)
+    send()
+    write(count)
+    return send
+
+
+CONTENDERS: dict[str, Callable[[int], Callable[[], int]]] = {
+    function.__name__: function
+    for function in (
+        sequential_boto3,
+        pool_of_16_threads,
+        our_hook,
+        our_hook_from_a_generator,
+        our_operator_in_a_task,
+        our_decorator_in_a_task,
+        amazons_operator_mapped,
+        our_transfer_of_a_file,
+    )
+}
+
+
+def run_child(name: str, count: int, repeats: int) -> None:
+    """Measure a contender in this process, and print what was found as the last line."""
+    send = CONTENDERS[name](count)
+    found = []
+    for _ in range(repeats):
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        cpu, wall = time.process_time(), time.perf_counter()
+        assert send() == count
+        found.append(
+            {
+                "seconds": time.perf_counter() - wall,
+                "cpu": time.process_time() - cpu,
+                "growth": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory) / 1024,
+            }
+        )
+    print(json.dumps(found))
+
+
+@contextmanager
+def server(latency: float) -> Iterator[str]:
+    command = [sys.executable, str(HERE / "put_events_server.py"), str(latency)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+        finally:
+            process.terminate()
+
+
+def measure(name: str, count: int, url: str, repeats: int = 1) -> list[dict[str, float]]:
+    """Run a contender in a process of its own."""
+    with tempfile.TemporaryDirectory() as home:
+        extra = {"region_name": "us-east-1", "endpoint_url": url}
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "AIRFLOW"))},
+            "AIRFLOW_HOME": home,
+            "AIRFLOW__CORE__DAGS_FOLDER": str(HERE / "dags"),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW_CONN_AWS_DEFAULT": json.dumps({"conn_type": "aws", "login": "x", "password": "x", "extra": extra}),
+            "AWS_ENDPOINT_URL": url,
+            "AWS_ACCESS_KEY_ID": "x",
+            "AWS_SECRET_ACCESS_KEY": "x",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_CONFIG_FILE": os.devnull,
+            "BENCH_EVENTS": str(count),
+            "PYTHONPATH": str(HERE.parents[1]),
+        }
+        command = [sys.executable, __file__, "--child", name, "--events", str(count), "--repeats", str(repeats)]
+        output = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if output.returncode:
+        raise SystemExit(output.stdout[-3000:] + output.stderr[-3000:])
+    return json.loads(output.stdout.splitlines()[-1])  # type: ignore[no-any-return]
+
+
+def medians(names: list[str], count: int, latency: float, repeats: int = 1) -> dict[str, dict[str, float]]:
+    """Measure contenders in interleaved rounds."""
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in names}
+    with server(latency) as url:
+        for _ in range(ROUNDS):
+            for name in names:
+                found[name] += measure(name, count, url, repeats)
+    return {
+        name: {key: statistics.median(each[key] for each in rounds) for key in rounds[0]}
+        for name, rounds in found.items()
+    }
+
+
+def print_rows(title: str, rows: dict[str, dict[str, float]], count: int, base: str, key: str = "seconds") -> None:
+    print(f"\n{title}")
+    print(f"{'':28} {'seconds':>9} {'events/s':>9} {'CPU ms/request':>15} {'ratio':>7}")
+    for name, row in rows.items():
+        ratio = rows[base][key] / row[key] if key == "seconds" else row[key] / rows[base][key]
+        print(
+            f"{name:28} {row['seconds']:9.2f} {count / row['seconds']:9.0f} {row['cpu'] * 1e4 / count:15.3f} {ratio:7.2f}"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--only", choices=["latency", "cpu", "task", "memory", "linear"])
+    parser.add_argument("--child")
+    parser.add_argument("--events", type=int)
+    parser.add_argument("--repeats", type=int, default=1)
+    options = parser.parse_args()
+    if options.child:
+        run_child(options.child, options.events, options.repeats)
+        return
+    scale = 10 if options.quick else 1
+    wanted = [options.only] if options.only else ["latency", "cpu", "task", "memory", "linear"]
+    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    if "latency" in wanted:
+        count = 20_000 // scale
+        names = ["sequential_boto3", "pool_of_16_threads", "our_hook", "our_decorator_in_a_task"]
+        rows = medians(names, count, 0.02)
+        print_rows(f"{count:,} events, 20 ms: times as fast as sequential boto3", rows, count, names[0])
+    if "cpu" in wanted:
+        count = 20_000 // scale
+        names = ["sequential_boto3", "pool_of_16_threads", "our_hook"]
+        rows = medians(names, count, 0, repeats=3)
+        print_rows(f"{count:,} events, 0 ms: CPU to that of sequential boto3", rows, count, names[0], "cpu")
+    if "task" in wanted:
+        count = 1_000 // scale
+        names = ["amazons_operator_mapped", "our_operator_in_a_task", "our_decorator_in_a_task"]
+        rows = medians(names, count, 0.02)
+        print_rows(f"{count:,} events as a task, 20 ms: times as fast as amazon's", rows, count, names[0])
+    if "memory" in wanted:
+        print("\nGrowth of the process, after it has sent 2,000")
+        with server(0) as url:
+            for name in ("our_hook_from_a_generator", "our_transfer_of_a_file"):
+                for count in (1_000_000 // scale, 2_000_000 // scale):
+                    (row,) = measure(name, count, url)
+                    print(f"{name:28} {count:>9,} events {row['growth']:7.1f} MB {row['seconds']:8.1f} s")
+    if "linear" in wanted:
+        print("\nCost by volume, from a generator, 0 ms")
+        with server(0) as url:
+            for count in (10_000 // scale, 100_000 // scale, 1_000_000 // scale):
+                (row,) = measure("our_hook_from_a_generator", count, url)
+                print(f"{count:>9,} events {row['seconds'] * 1e6 / count:7.1f} µs an event")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""A server, in a process of its own, that answers as PutEvents does, after a set time: python put_events_server.py 0.02"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import uuid
+
+_RESULTS = [{"EventId": str(uuid.uuid4())} for _ in range(10)]
+
+
+def _response(count: int) -> bytes:
+    body = json.dumps({"FailedEntryCount": 0, "Entries": _RESULTS[:count]}).encode()
+    head = (
+        "HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.1\r\n"
+        f"x-amzn-RequestId: {uuid.uuid4()}\r\nDate: Mon, 23 Nov 2026 11:48:33 GMT\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+_RESPONSES = [_response(count) for count in range(11)]
+
+
+class PutEvents(asyncio.Protocol):
+    """One connection. It counts entries by their sources rather than parse them, so as not to be what is measured."""
+
+    latency = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        self._received = b""
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        while (end := self._received.find(b"\r\n\r\n")) >= 0:
+            head = self._received[:end].lower()
+            at = head.index(b"content-length:") + len(b"content-length:")
+            length = int(head[at:].split(b"\r\n", 1)[0])
+            if len(self._received) < end + 4 + length:
+                return
+            body = self._received[end + 4 : end + 4 + length]
+            self._received = self._received[end + 4 + length :]
+            response = _RESPONSES[body.count(b'"Source"')]
+            if self.latency:
+                asyncio.get_running_loop().call_later(self.latency, self._transport.write, response)  # type: ignore[attr-defined]
+            else:
+                self._transport.write(response)  # type: ignore[attr-defined]
+
+
+async def serve(latency: float) -> None:
+    PutEvents.latency = latency
+    server = await asyncio.get_running_loop().create_server(PutEvents, "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(float(sys.argv[1])))
