@@ -13,7 +13,7 @@ from botocore.exceptions import NoRegionError
 
 from airflow_cwevents.exceptions import InvalidInputError
 from airflow_cwevents.hooks.codec import speed_up_put_events
-from airflow_cwevents.hooks.sender import MAX_CONCURRENCY
+from airflow_cwevents.hooks.send_options import MAX_CONCURRENCY
 
 # botocore's own three are over within seconds, and a quota that was used up is not free again by then.
 REQUEST_ATTEMPTS = 8
@@ -38,7 +38,7 @@ class EventsClientHook(AwsBaseHook):
         verify: bool | str | None = None,
         config: Config | dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(aws_conn_id, verify, region_name, client_type="events", config=config)
+        super().__init__(aws_conn_id, verify, region_name or None, client_type="events", config=config)
         self._clients: dict[str, Any] = {}
 
     @cached_property

@@ -1,24 +1,63 @@
-"""AWS's errors about rules, told in our own, with what to do about them."""
+"""AWS's errors: what they say, whether they may pass, and those about rules told in our own."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, HTTPClientError
 
 from airflow_cwevents.arns import DEFAULT_EVENT_BUS
-from airflow_cwevents.exceptions import EventBusNotFoundError, ManagedRuleError, RuleNotFoundError
+from airflow_cwevents.exceptions import (
+    EventBusNotFoundError,
+    InvalidEventPatternError,
+    ManagedRuleError,
+    RuleNotFoundError,
+)
+from airflow_cwevents.limits import THROTTLING_CODES, TRANSIENT_REQUEST_CODES
+
+_NOT_FOUND_CODES = frozenset(
+    {
+        "AWS.SimpleQueueService.NonExistentQueue",
+        "NotFound",
+        "NotFoundException",
+        "QueueDoesNotExist",
+        "ResourceNotFoundException",
+    }
+)
 
 
 def code_of(error: BaseException) -> str | None:
     """Return the error code of a ClientError, None for any other error."""
-    return str(error.response["Error"]["Code"]) if isinstance(error, ClientError) else None
+    return str(error.response.get("Error", {}).get("Code")) if isinstance(error, ClientError) else None
 
 
 def message_of(error: BaseException) -> str:
     """Return the message of a ClientError as AWS wrote it; for any other error, its text."""
-    return str(error.response["Error"].get("Message", error)) if isinstance(error, ClientError) else str(error)
+    return str(error.response.get("Error", {}).get("Message", error)) if isinstance(error, ClientError) else str(error)
+
+
+def error_code(error: Exception) -> str:
+    """Return the error code of a ClientError, for any other error its class's name."""
+    return code_of(error) or type(error).__name__
+
+
+def error_message(error: Exception) -> str:
+    """Return the message of any error; it is never empty."""
+    return message_of(error) or str(error)
+
+
+def is_transient(error: Exception) -> bool:
+    """Return whether the same request may succeed another time, as far as the error of one tells."""
+    if not isinstance(error, ClientError):
+        return isinstance(error, HTTPClientError)
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return status >= 500 or code_of(error) in THROTTLING_CODES | TRANSIENT_REQUEST_CODES
+
+
+def is_not_found(error: BaseException) -> bool:
+    """Return whether AWS says that a queue, topic, function or log group does not exist."""
+    return code_of(error) in _NOT_FOUND_CODES
 
 
 @contextmanager
@@ -43,3 +82,35 @@ def rule_errors(rule: str, event_bus_name: str | None, managed_remedy: str) -> I
         if event_bus_name and message_of(error).lower().startswith("event bus"):
             raise EventBusNotFoundError(event_bus_name) from error
         raise RuleNotFoundError(rule, event_bus_name or DEFAULT_EVENT_BUS) from error
+
+
+@contextmanager
+def bus_errors(event_bus_name: str | None) -> Iterator[None]:
+    """
+    Translate AWS's errors about an event bus.
+
+    :param event_bus_name: the bus; None for the default bus, which is always there.
+    :raises EventBusNotFoundError: if AWS does not find the bus.
+    """
+    try:
+        yield
+    except ClientError as error:
+        if event_bus_name and code_of(error) == "ResourceNotFoundException":
+            raise EventBusNotFoundError(event_bus_name) from error
+        raise
+
+
+@contextmanager
+def pattern_errors() -> Iterator[None]:
+    """
+    Translate what AWS says of event patterns that only AWS can judge, such as that they are too complex.
+
+    :raises InvalidEventPatternError: if AWS refuses the pattern.
+    """
+    try:
+        yield
+    except ClientError as error:
+        if code_of(error) != "InvalidEventPatternException":
+            raise
+        reason = message_of(error).removeprefix("Event pattern is not valid. Reason: ")
+        raise InvalidEventPatternError("", reason, "Change it as AWS says") from error

@@ -150,9 +150,10 @@ class _Sending:
                 self._settle(self._workers.results(self._seconds_to_wait()))
             if self._stopped:
                 yield from self._known_when_stopped()
-                raise PutEventsStoppedError(self._sent)
             if self._source_error:
                 raise self._source_error
+            if self._stopped:
+                raise PutEventsStoppedError(self._sent)
         finally:
             self._workers.close()
 
@@ -209,6 +210,8 @@ class _Sending:
         except BaseException as error:  # the results of what is under way come first
             self._source_error = error
             self._exhausted = True
+            if not isinstance(error, Exception):  # Airflow's timeout, or Ctrl-C: no time for retries
+                self.stop()
             return None
         if isinstance(item, SizedEntry):
             item.position = self._read

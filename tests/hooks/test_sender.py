@@ -161,6 +161,31 @@ def test_what_the_source_raises_comes_after_all_results() -> None:
     assert [result.event_id for result in results] == [f"id-{n}" for n in range(25)]
 
 
+def test_timeout_in_the_source_does_not_wait_for_retries() -> None:
+    """Airflow's task timeout is raised wherever the task is just then."""
+
+    class TaskTimeout(BaseException):
+        pass
+
+    def put(entries: list[Mapping[str, Any]]) -> dict[str, Any]:
+        return {
+            "Entries": [
+                {"ErrorCode": "InternalFailure"} if entry["n"] == 3 else ok([entry])["Entries"][0] for entry in entries
+            ]
+        }
+
+    def source() -> Iterator[SizedEntry]:
+        yield from items(25)
+        raise TaskTimeout
+
+    results = []
+    sending = EventSender(put, source(), SendOptions(), wait_fixed(100))
+    with pytest.raises(TaskTimeout):
+        results.extend(sending)
+    assert {0, 1, 2, 4, 9} <= {result.index for result in results}
+    assert 3 not in {result.index for result in results}
+
+
 def test_retries_end_after_the_given_time() -> None:
     now = 0.0
 
