@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from airflow_cwevents.arns import Arn
-from airflow_cwevents.exceptions import InvalidInputError, InvalidTargetError
+from airflow_cwevents.exceptions import InvalidTargetError
 from airflow_cwevents.operator_policies import OPERATOR_NEEDS, operator_policy
 from airflow_cwevents.policies import (
     dead_letter_statements,
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return run_demo()
     try:
         document = options.document(options)
-    except (InvalidInputError, OSError, json.JSONDecodeError) as error:
+    except (OSError, ValueError) as error:  # ValueError: also what is not JSON, or not UTF-8
         sys.stderr.write(f"airflow-cwevents: {error}\n")
         return 2
     sys.stdout.write(json.dumps(document, indent=2) + "\n")
@@ -60,11 +60,17 @@ def _parser() -> argparse.ArgumentParser:
 
     resource = kinds.add_parser("resource", help="the statements that the targets' own policies need")
     _add_targets(resource)
-    resource.add_argument("--rule-arn", required=True, help="the ARN of the rule that is to be let in")
+    resource.add_argument("--rule-arn", required=True, type=_rule_arn, help="the ARN of the rule to let in")
     resource.set_defaults(document=_resource_document)
 
     operators = kinds.add_parser("operators", help="all that operators may call, for the role of the DAG")
-    operators.add_argument("names", nargs="*", choices=[*OPERATOR_NEEDS, []], help="operators; all if none is named")
+    operators.add_argument(
+        "names",
+        nargs="*",
+        type=_operator_name,
+        metavar="OPERATOR",
+        help="such as PutRuleOperator; all if none is named",
+    )
     operators.set_defaults(document=lambda options: operator_policy(options.names or OPERATOR_NEEDS))
     return parser
 
@@ -77,23 +83,42 @@ def _add_targets(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _rule_arn(text: str) -> str:
+    arn = Arn.parse(text)
+    if arn is None or arn.service != "events" or not arn.resource.startswith("rule/"):
+        example = "arn:aws:events:us-east-1:123456789012:rule/NAME"
+        raise argparse.ArgumentTypeError(f"{text!r} is not the ARN of a rule, such as {example}")
+    return text
+
+
+def _operator_name(text: str) -> str:
+    if text not in OPERATOR_NEEDS:
+        raise argparse.ArgumentTypeError(f"there is no {text!r}, but {', '.join(OPERATOR_NEEDS)}")
+    return text
+
+
 def _targets(options: argparse.Namespace) -> list[dict[str, Any]]:
     with options.targets as file:
-        targets = json.load(file)
-    for index, target in enumerate(targets if isinstance(targets, list) else [targets]):
+        content = json.load(file)
+    targets = content if isinstance(content, list) else [content]
+    for index, target in enumerate(targets):
         if not isinstance(target, dict) or not Arn.parse(str(target.get("Arn"))):
             raise InvalidTargetError(index, "Arn", "it is not an ARN", "Give a list of targets, each with Id and Arn")
-    return targets  # type: ignore[no-any-return]
+    return targets
 
 
 def _resource_document(options: argparse.Namespace) -> dict[str, Any]:
-    return {
-        str(target.get("Id")): [
+    document: dict[str, Any] = {}
+    for index, target in enumerate(_targets(options)):
+        target_id = target.get("Id")
+        if not target_id or target_id in document:
+            reason = "it is the id of another target already" if target_id else "it is missing"
+            raise InvalidTargetError(index, "Id", reason, "Give each target its own", target_id)
+        document[str(target_id)] = [
             *resource_statements(target, options.rule_arn),
             *dead_letter_statements(target, options.rule_arn),
         ]
-        for target in _targets(options)
-    }
+    return document
 
 
 if __name__ == "__main__":

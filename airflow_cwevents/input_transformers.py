@@ -68,17 +68,19 @@ def normalise_input_transformer(transformer: object, place: str) -> dict[str, An
     return {**transformer, "InputTemplate": template}
 
 
-def _check_paths(paths: Mapping[str, Any], place: str) -> None:
+def _check_paths(paths: object, place: str) -> None:
+    if not isinstance(paths, Mapping):
+        raise InvalidInputError(place, "it is not a dict", 'Give one such as {"state": "$.detail.state"}', paths)
     if len(paths) > MAX_INPUT_PATHS:
         raise InvalidInputError(place, f"it has {len(paths)} paths, of at most {MAX_INPUT_PATHS}", "Use fewer", paths)
     for name, path in paths.items():
-        if name.startswith(_RESERVED_PREFIX):
+        if str(name).startswith(_RESERVED_PREFIX):
             raise InvalidInputError(f"{place}.{name}", "the name is AWS's own", "Choose another name", name)
         check_input_path(path, f"{place}.{name}")
 
 
 def _template_text(template: object, place: str) -> str:
-    if not template:
+    if template is None or template == "":
         raise InvalidInputError(place, "it is missing", "Give a template such as '{\"state\": <state>}'", template)
     if not isinstance(template, str):
         try:

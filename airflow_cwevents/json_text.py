@@ -52,3 +52,16 @@ def parse_json_text(text: str) -> Any:
         return _decode(text)
     except ValueError as error:
         raise ValueError(f"it is not JSON: {error}") from None
+
+
+def canonical_json(text: str) -> str:
+    """
+    Write JSON text in one form, so that texts which say the same are equal, and ``1`` is not ``true``.
+
+    :param text: the text.
+    :return: the same in one form; the text as it is if it is none that Python reads.
+    """
+    try:
+        return json.dumps(parse_json_text(text), sort_keys=True)
+    except (ValueError, RecursionError):
+        return text

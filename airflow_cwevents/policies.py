@@ -191,20 +191,25 @@ def _role_statements(target: Mapping[str, Any]) -> list[Statement]:
 
 def _role_resources(arn: Arn, kind: TargetKind, target: Mapping[str, Any]) -> list[str]:
     if arn.service == "ecs":
-        return [str((target.get("EcsParameters") or {}).get("TaskDefinitionArn", "*"))]
+        return [_or_any((target.get("EcsParameters") or {}).get("TaskDefinitionArn"))]
     if arn.service == "batch":
         return [str(arn), _job_definition_arn(arn, target)]
     if kind.actions == ("ssm:SendCommand",):
         return [str(arn), f"arn:{arn.partition}:ec2:{arn.region}:{arn.account or '*'}:instance/*"]
     if arn.service == "appsync":
-        api = arn.resource.removeprefix("endpoints/graphql-api/")
-        return [str(arn._replace(resource=f"apis/{api}/types/Mutation/*"))]
+        # the target's ARN has the id in the URL of the API's endpoint, which is not the id of the API
+        return [str(arn._replace(resource="apis/*/types/Mutation/*"))]
     return [str(arn)]
 
 
 def _job_definition_arn(arn: Arn, target: Mapping[str, Any]) -> str:
-    definition = str((target.get("BatchParameters") or {}).get("JobDefinition", "*"))
+    definition = _or_any((target.get("BatchParameters") or {}).get("JobDefinition"))
     return definition if definition.startswith("arn:") else str(arn._replace(resource=f"job-definition/{definition}"))
+
+
+def _or_any(value: object) -> str:
+    """Return a name or ARN; what is left out, or is a path into the event, may be any."""
+    return str(value) if value and not str(value).startswith("$") else "*"
 
 
 def _ecs_statements() -> list[Statement]:
@@ -227,7 +232,7 @@ def _ecs_statements() -> list[Statement]:
 def _redshift_statements(arn: Arn, target: Mapping[str, Any]) -> list[Statement]:
     secret = (target.get("RedshiftDataParameters") or {}).get("SecretManagerArn")
     if secret:
-        return [{"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": secret}]
+        return [{"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": _or_any(secret)}]
     action = "redshift:GetClusterCredentials" if arn.service == "redshift" else "redshift-serverless:GetCredentials"
     return [{"Effect": "Allow", "Action": action, "Resource": "*" if arn.service == "redshift" else str(arn)}]
 

@@ -7,7 +7,7 @@ Whether a resource policy lets EventBridge in, as far as that can be told withou
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,8 +16,8 @@ from airflow_cwevents.policies import SERVICE, statements_of
 Verdict = Literal["allowed", "denied", "unknown"]
 _Match = Literal["yes", "no", "maybe"]
 
-# Operators that compare texts, and whether * and ? in the policy's value are wildcards.
-_TEXT_OPERATORS = {"ArnEquals": True, "ArnLike": True, "StringEquals": False, "StringLike": True}
+# Operators that look for one of the policy's values, and whether * and ? in these are wildcards.
+_OPERATORS = {"ArnEquals": True, "ArnLike": True, "Bool": False, "StringEquals": False, "StringLike": True}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +57,8 @@ def evaluate(policy: Mapping[str, Any] | None, invocation: Invocation) -> Verdic
     return "unknown" if "maybe" in matches["Allow"] else "denied"
 
 
-def trusts(policy: Mapping[str, Any] | None) -> Verdict:
-    """
-    Judge whether EventBridge may assume a role.
-
-    :param policy: the role's trust relationship.
-    :return: ``allowed``, ``denied`` or ``unknown``.
-    """
-    return evaluate(policy, Invocation("sts:AssumeRole", "", None))
-
-
 def _match(statement: Mapping[str, Any], invocation: Invocation) -> _Match:
-    if not _principal_matches(statement.get("Principal")):
+    if not _principal_matches(statement):
         return "no"
     if not _element_matches(statement, "Action", invocation.action, ignore_case=True):
         return "no"
@@ -84,7 +74,13 @@ def _match(statement: Mapping[str, Any], invocation: Invocation) -> _Match:
     return "maybe" if "maybe" in conditions else "yes"
 
 
-def _principal_matches(principal: object) -> bool:
+def _principal_matches(statement: Mapping[str, Any]) -> bool:
+    if "NotPrincipal" in statement:
+        return not _names_eventbridge(statement["NotPrincipal"])
+    return _names_eventbridge(statement.get("Principal"))
+
+
+def _names_eventbridge(principal: object) -> bool:
     if isinstance(principal, Mapping):
         services = _as_list(principal.get("Service"))
         return SERVICE in services or "*" in services or "*" in _as_list(principal.get("AWS"))
@@ -101,26 +97,27 @@ def _element_matches(statement: Mapping[str, Any], element: str, value: str, *, 
 
 
 def _condition_match(operator: str, key: str, values: object, invocation: Invocation) -> _Match:
-    if_exists = operator.endswith("IfExists")
-    wildcards = _TEXT_OPERATORS.get(operator.removesuffix("IfExists"))
-    patterns = [str(value) for value in _as_list(values)]
-    if key.lower() == "aws:securetransport":
-        return "yes" if [pattern.lower() for pattern in patterns] == ["true"] else "no"
-    if wildcards is None:
+    context = _context(invocation)
+    name = operator.removesuffix("IfExists")
+    if name not in _OPERATORS or key.lower() not in context:
         return "maybe"
-    if key.lower() == "aws:sourcearn":
-        return _text_match(patterns, invocation.rule_arn, wildcards=wildcards, if_exists=if_exists)
-    if key.lower() == "aws:sourceaccount" and invocation.source_account_known is not None:
-        account = invocation.rule_arn.split(":")[4] if invocation.rule_arn and invocation.source_account_known else None
-        return _text_match(patterns, account, wildcards=wildcards, if_exists=if_exists)
-    return "maybe"
-
-
-def _text_match(patterns: Iterable[str], value: str | None, *, wildcards: bool, if_exists: bool) -> _Match:
+    value = context[key.lower()]
     if value is None:
-        return "yes" if if_exists else "no"
-    found = any(_like(pattern, value) if wildcards else pattern == value for pattern in patterns)
+        return "yes" if operator.endswith("IfExists") else "no"
+    patterns = [str(pattern).lower() if name == "Bool" else str(pattern) for pattern in _as_list(values)]
+    found = any(_like(pattern, value) if _OPERATORS[name] else pattern == value for pattern in patterns)
     return "yes" if found else "no"
+
+
+def _context(invocation: Invocation) -> dict[str, str | None]:
+    """Return the condition keys of which we know what EventBridge says to them; None for nothing."""
+    rule_arn = invocation.rule_arn
+    # SourceOwner is older, and what the default policy of a topic goes by: EventBridge does not tell it
+    context = {"aws:securetransport": "true", "aws:sourcearn": rule_arn, "aws:sourceowner": None}
+    if invocation.source_account_known is None:
+        return context
+    account = rule_arn.split(":")[4] if rule_arn and invocation.source_account_known else None
+    return {**context, "aws:sourceaccount": account}
 
 
 def _like(pattern: str, value: str, *, ignore_case: bool = False) -> bool:

@@ -33,8 +33,7 @@ class TargetReport:
     @property
     def verdict(self) -> str:
         """``ok``, or the worst that was found."""
-        severities = {finding.severity for finding in self.findings}
-        return "problem" if "problem" in severities else "unknown" if severities else "ok"
+        return _verdict(self.findings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +60,13 @@ class RuleReport:
     def as_table(self) -> str:
         """Return the report as a table for a log."""
         rows = [(target.target_id, target.arn, target.verdict, target.findings) for target in self.targets]
-        rule = "problem" if any(finding.severity == "problem" for finding in self.findings) else "ok"
-        lines = _table([("rule", self.rule_arn, rule, self.findings), *rows])
+        lines = _table([("rule", self.rule_arn, _verdict(self.findings), self.findings), *rows])
         return "\n".join(lines)
+
+
+def _verdict(findings: Sequence[Finding]) -> str:
+    severities = {finding.severity for finding in findings}
+    return "problem" if "problem" in severities else "unknown" if severities else "ok"
 
 
 def _table(rows: Sequence[tuple[str, str, str, Sequence[Finding]]]) -> list[str]:

@@ -6,7 +6,6 @@ Rules: the arguments of PutRule checked and brought into the form that AWS takes
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 
 from airflow_cwevents.arns import check_event_bus_name, is_default_bus
 from airflow_cwevents.exceptions import InvalidInputError
+from airflow_cwevents.json_text import canonical_json
 from airflow_cwevents.limits import (
     MAX_DESCRIPTION_LENGTH,
     MAX_ROLE_ARN_LENGTH,
@@ -148,6 +148,8 @@ def _check_state(state: str | None) -> None:
 
 
 def _check_length(place: str, value: str | None, limit: int) -> None:
+    if value and not isinstance(value, str):
+        raise InvalidInputError(place, f"it is of type {type(value).__name__}", "Give a text", value)
     if value and len(value) > limit:
         raise InvalidInputError(place, f"it has {len(value)} characters, of at most {limit}", "Shorten it", value)
 
@@ -157,4 +159,4 @@ def _pattern_text(event_pattern: Mapping[str, Any] | str | None) -> str | None:
 
 
 def _comparable(member: str, value: str | None) -> object:
-    return json.loads(value) if member == "EventPattern" and value else value or None
+    return canonical_json(value) if member == "EventPattern" and value else value or None

@@ -7,13 +7,14 @@ Targets of PutTargets: checked, and brought into the form that AWS takes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any, TypedDict
 
 from airflow_cwevents.arns import Arn
 from airflow_cwevents.exceptions import InvalidInputError, InvalidTargetError
 from airflow_cwevents.input_transformers import check_input_path, check_length, normalise_input_transformer
-from airflow_cwevents.json_text import parse_json_text, to_json_text
+from airflow_cwevents.json_text import canonical_json, parse_json_text, to_json_text
 from airflow_cwevents.limits import (
     EVENT_AGE_SECONDS_RANGE,
     MAX_ECS_TASKS,
@@ -23,6 +24,9 @@ from airflow_cwevents.limits import (
 )
 from airflow_cwevents.rules import check_name
 from airflow_cwevents.target_kinds import PARAMETER_MEMBERS, TargetKind, kind_of, kinds_of_service, services_with
+
+# Members that have members of their own, besides InputTransformer.
+_BLOCKS = PARAMETER_MEMBERS | {"SqsParameters", "DeadLetterConfig", "RetryPolicy"}
 
 
 class Target(TypedDict, total=False):
@@ -116,7 +120,7 @@ def arns_in_use(targets: Iterable[Mapping[str, Any]]) -> set[str]:
 
 
 def _comparable(target: Mapping[str, Any]) -> dict[str, Any]:
-    return {**target, "Input": parse_json_text(target["Input"])} if target.get("Input") else dict(target)
+    return {**target, "Input": canonical_json(target["Input"])} if target.get("Input") else dict(target)
 
 
 def _normalised(target: object, region: str | None, members: frozenset[str]) -> dict[str, Any]:
@@ -128,6 +132,7 @@ def _normalised(target: object, region: str | None, members: frozenset[str]) -> 
     arn = _parse_arn(wire.get("Arn"), "Arn", "arn:aws:lambda:us-east-1:123456789012:function:NAME")
     kind = _check_kind(arn)
     _check_region(arn, kind, region)
+    _check_blocks(wire)
     _check_role(wire, kind)
     _check_parameters(wire, arn, kind)
     _check_dead_letter_config(wire.get("DeadLetterConfig"), region)
@@ -167,6 +172,13 @@ def _check_region(arn: Arn, kind: TargetKind | None, region: str | None) -> None
         raise InvalidInputError("Arn", reason, "Name a target in the rule's region, or an event bus there", str(arn))
 
 
+def _check_blocks(wire: Mapping[str, Any]) -> None:
+    for member in wire:
+        if member in _BLOCKS and not isinstance(wire[member], Mapping):
+            reason = f"it is of type {type(wire[member]).__name__}"
+            raise InvalidInputError(member, reason, "Give a dict with AWS's member names", wire[member])
+
+
 def _check_role(wire: Mapping[str, Any], kind: TargetKind | None) -> None:
     if kind and kind.role == "required" and not wire.get("RoleArn"):
         remedy = f"Give a role that may {', '.join(kind.actions)}; `airflow-cwevents policy role` prints what it needs"
@@ -177,8 +189,8 @@ def _check_role(wire: Mapping[str, Any], kind: TargetKind | None) -> None:
 
 
 def _check_parameters(wire: Mapping[str, Any], arn: Arn, kind: TargetKind | None) -> None:
-    for member in PARAMETER_MEMBERS & wire.keys():
-        if kind and kind.parameters != member:
+    for member in wire:
+        if kind and member in PARAMETER_MEMBERS and arn.service not in services_with(member):
             reason = f"it is for targets of {' and '.join(services_with(member))}, and this is a {kind.label}"
             raise InvalidInputError(member, reason, "Leave it out, or correct the Arn", wire[member])
     if kind and kind.parameters and kind.parameters_required and not wire.get(kind.parameters):
@@ -206,11 +218,10 @@ def _check_ecs(parameters: Mapping[str, Any]) -> None:
         raise InvalidInputError("EcsParameters.NetworkConfiguration", "a FARGATE task needs it", remedy)
 
 
-def _check_dead_letter_config(config: object, region: str | None) -> None:
-    if config is None:
+def _check_dead_letter_config(config: Mapping[str, Any] | None, region: str | None) -> None:
+    if not config:
         return
-    place = "DeadLetterConfig.Arn"
-    value = config.get("Arn") if isinstance(config, Mapping) else config
+    place, value = "DeadLetterConfig.Arn", config.get("Arn")
     arn = _parse_arn(value, place, "arn:aws:sqs:us-east-1:123456789012:NAME")
     if arn.service != "sqs" or arn.resource.endswith(".fifo"):
         raise InvalidInputError(place, "it is not a standard SQS queue", "Name one that is not FIFO", value)
@@ -246,11 +257,10 @@ def _normalised_input(wire: Mapping[str, Any]) -> dict[str, Any]:
 def _input_text(value: object) -> str:
     try:
         text = value if isinstance(value, str) else to_json_text(value)
-        parse_json_text(text)
+        with suppress(RecursionError):  # nested more deeply than Python reads, which AWS may take
+            parse_json_text(text)
     except ValueError as error:
         remedy = "Give what JSON can express, or JSON text: a mere word needs quotes of its own, '\"word\"'"
         raise InvalidInputError("Input", str(error), remedy, value) from None
-    except RecursionError as error:
-        raise InvalidInputError("Input", "it is nested too deeply", "Flatten it", value) from error
     check_length(text, MAX_INPUT_LENGTH, "Input")
     return text
