@@ -1,46 +1,79 @@
-"""Whether EventBridge can use the key of an encrypted queue or topic, as far as AWS shows it."""
+"""Whether EventBridge can use the keys of encrypted queues and topics, as far as AWS shows it."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
+from airflow_cwevents.arns import Arn
+from airflow_cwevents.hooks.errors import is_not_found
 from airflow_cwevents.hooks.resource_policies import QueuePolicy, TopicPolicy
 from airflow_cwevents.policy_evaluation import Invocation, evaluate
 
 if TYPE_CHECKING:
-    from airflow_cwevents.arns import Arn
     from airflow_cwevents.hooks.permissions import PermissionsHook
 
 _KEY_ACTIONS = ("kms:Decrypt", "kms:GenerateDataKey")
-_README = "https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-troubleshooting.html"
+_REMEDY_PAGE = "https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-troubleshooting.html"
 
 
-def encryption_problem(hook: PermissionsHook, arn: Arn | None) -> str | None:
+def encryption_problems(hook: PermissionsHook, target: Mapping[str, Any]) -> Iterator[str]:
     """
-    Look whether the key of a queue or topic lets EventBridge in.
+    Look whether the key of a queue or topic lets EventBridge in, and that of a dead-letter queue.
+
+    What EventBridge reaches through the role of the target hangs on that role, and is left out.
 
     :param hook: gives access to AWS.
-    :param arn: the target's ARN.
-    :return: what is wrong and what to do; None if nothing is, or it is no encrypted queue or topic.
+    :param target: the target, as PutTargets takes it.
+    :return: what is wrong and what to do about it, a text for each key. A queue or topic that is gone has none.
     :raises botocore.exceptions.ClientError: if we are not allowed to look.
     """
-    policy = hook.resource_policy(arn) if arn and arn.service in ("sqs", "sns") else None
+    own = "" if target.get("RoleArn") else target["Arn"]
+    for text in (own, (target.get("DeadLetterConfig") or {}).get("Arn", "")):
+        arn = Arn.parse(text)
+        key_id = _key_of(hook, arn) if arn else None
+        if key_id and (problem := _key_problem(hook, key_id)):
+            yield f"{arn} is encrypted with {problem}. See {_REMEDY_PAGE}"
+
+
+def _key_of(hook: PermissionsHook, arn: Arn) -> str | None:
+    policy = hook.resource_policy(arn) if arn.service in ("sqs", "sns") else None
     if not isinstance(policy, QueuePolicy | TopicPolicy):
         return None
-    key_id = policy.attributes().get("KmsMasterKeyId")
-    if not key_id:
-        return None
-    if key_id.rsplit("/", 1)[-1] in ("sqs", "sns") and "alias/aws/" in key_id:
-        return (
-            f"it is encrypted with {key_id}, whose policy nobody can change, so EventBridge cannot deliver to it. "
-            f"Encrypt it with a key of your own, or with SSE-SQS. See {_README}"
-        )
-    return _key_problem(hook.client("kms"), key_id)
+    try:
+        return policy.attributes().get("KmsMasterKeyId")
+    except ClientError as error:
+        if is_not_found(error):
+            return None
+        raise
 
 
-def _key_problem(kms: Any, key_id: str) -> str | None:
-    key_arn = kms.describe_key(KeyId=key_id)["KeyMetadata"]["Arn"]
+def _key_problem(hook: PermissionsHook, key_id: str) -> str | None:
+    if "alias/aws/" in key_id:  # known without permission to look at keys
+        return _managed_key_problem(key_id)
+    kms = hook.client("kms")
+    try:
+        key = kms.describe_key(KeyId=key_id)["KeyMetadata"]
+    except ClientError as error:
+        if is_not_found(error):
+            return f"{key_id}, which does not exist, so EventBridge cannot deliver to it"
+        raise
+    if key.get("KeyManager") == "AWS":
+        return _managed_key_problem(key_id)
+    return _policy_problem(kms, key["Arn"])
+
+
+def _managed_key_problem(key_id: str) -> str:
+    return (
+        f"{key_id}, whose policy nobody can change, so EventBridge cannot deliver to it. Encrypt it with a key of "
+        "your own, or with SSE-SQS"
+    )
+
+
+def _policy_problem(kms: Any, key_arn: str) -> str | None:
     policy = json.loads(kms.get_key_policy(KeyId=key_arn, PolicyName="default")["Policy"])
     # EventBridge names neither the rule nor its account to KMS
     lacking = [
@@ -51,6 +84,6 @@ def _key_problem(kms: Any, key_id: str) -> str | None:
     if not lacking:
         return None
     return (
-        f"it is encrypted with {key_arn}, whose policy does not let events.amazonaws.com {' and '.join(lacking)}, "
-        f"so EventBridge cannot deliver to it. Add that, without a condition on the source. See {_README}"
+        f"{key_arn}, whose policy does not let events.amazonaws.com {' and '.join(lacking)}, so EventBridge cannot "
+        "deliver to it. Add that, without a condition on the source"
     )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from botocore.exceptions import ClientError
 
-from airflow_cwevents.arns import is_default_bus
-from airflow_cwevents.exceptions import EventBusNotFoundError
+from airflow_cwevents.arns import check_event_bus_name, is_default_bus
 from airflow_cwevents.hooks.base import EventsClientHook
+from airflow_cwevents.hooks.errors import bus_errors, message_of
 
 
 class EventBusesHook(EventsClientHook):
@@ -19,20 +19,21 @@ class EventBusesHook(EventsClientHook):
         AWS accepts events for a bus that does not exist, and drops them.
 
         :param event_bus_name: the bus's name or ARN. The default bus always exists, and is not looked up.
+        :raises InvalidInputError: if it names no bus of this API.
         :raises EventBusNotFoundError: if the bus does not exist.
 
         .. seealso:: :external+boto3:py:meth:`EventBridge.Client.describe_event_bus`
         """
-        if event_bus_name is None or is_default_bus(event_bus_name):
+        check_event_bus_name(event_bus_name)
+        if is_default_bus(event_bus_name):
             return
         try:
-            self.conn.describe_event_bus(Name=event_bus_name)
+            with bus_errors(event_bus_name):
+                self.conn.describe_event_bus(Name=event_bus_name)
         except ClientError as error:
-            if error.response["Error"]["Code"] == "ResourceNotFoundException":
-                raise EventBusNotFoundError(event_bus_name) from error
             self.log.warning(
                 "Whether event bus %s exists is not known, as events:DescribeEventBus failed: %s. AWS drops events for "
                 "a bus that does not exist.",
                 event_bus_name,
-                error,
+                message_of(error),
             )

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from tenacity import RetryError, wait_fixed, wait_random
 
 from airflow_cwevents.arns import Arn
 from airflow_cwevents.exceptions import GrantPermissionsError
-from airflow_cwevents.hooks.encryption import encryption_problem
-from airflow_cwevents.hooks.errors import message_of
-from airflow_cwevents.hooks.resource_policies import POLICY_CLASSES, ResourcePolicy, is_not_found
+from airflow_cwevents.hooks.encryption import encryption_problems
+from airflow_cwevents.hooks.errors import is_not_found, message_of
+from airflow_cwevents.hooks.resource_policies import POLICY_CLASSES, ResourcePolicy
 from airflow_cwevents.hooks.rules import RulesHook
 from airflow_cwevents.json_text import to_json_text
 from airflow_cwevents.policies import Policy, Statement, dead_letter_statements, resource_statements
@@ -78,7 +78,7 @@ class PermissionsHook(RulesHook):
                 policy.add(need.statements)
             except (ClientError, RetryError) as error:
                 raise GrantPermissionsError(need.target_id, str(need.arn), _cause(error)) from error
-            self.log.info("%s lets rule %s in now", need.arn, rule_arn)
+            self.log.info("Added to the policy of %s what lets rule %s in", need.arn, rule_arn)
 
     def revoke_permissions(
         self, rule_arn: str, targets: Iterable[Mapping[str, Any]], kept: Collection[str] = ()
@@ -125,12 +125,10 @@ class PermissionsHook(RulesHook):
         """
         for target in targets:
             try:
-                problem = encryption_problem(self, Arn.parse(target["Arn"]))
-            except ClientError as error:
+                for problem in encryption_problems(self, target):
+                    self.log.warning("Target %s: %s", target["Id"], problem)
+            except (ClientError, BotoCoreError) as error:
                 self.log.debug("The encryption of %s is not known: %s", target["Arn"], message_of(error))
-                continue
-            if problem:
-                self.log.warning("Target %s: %s", target["Id"], problem)
 
     def resource_policy(self, arn: Arn) -> ResourcePolicy:
         """

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
-from tenacity import Retrying, retry_if_result, stop_after_attempt
+from tenacity import Retrying, retry_if_exception, retry_if_result, stop_after_attempt
 
-from airflow_cwevents.hooks.errors import code_of
+from airflow_cwevents.hooks.errors import code_of, is_not_found
 from airflow_cwevents.policies import (
     POLICY_VERSION,
     Policy,
@@ -30,20 +30,8 @@ CHANGE_ATTEMPTS = 10
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutResourcePolicy.html
 MAX_LOGS_POLICY_LENGTH = 5120
 LOGS_POLICY_NAME = "airflow-cwevents"
-_NOT_FOUND_CODES = frozenset(
-    {
-        "AWS.SimpleQueueService.NonExistentQueue",
-        "NotFound",
-        "NotFoundException",
-        "QueueDoesNotExist",
-        "ResourceNotFoundException",
-    }
-)
-
-
-def is_not_found(error: BaseException) -> bool:
-    """Return whether AWS says that a queue, topic, function or log group does not exist."""
-    return code_of(error) in _NOT_FOUND_CODES
+# CloudWatch Logs' and Lambda's words for: another task changes the same at this moment
+_CONFLICT_CODES = frozenset({"OperationAbortedException", "ResourceConflictException"})
 
 
 class ResourcePolicy(ABC):
@@ -101,7 +89,9 @@ class ResourcePolicy(ABC):
 
     def _until_true(self, step: Callable[[], bool]) -> None:
         retrying = Retrying(
-            retry=retry_if_result(lambda done: not done), wait=self._settle, stop=stop_after_attempt(CHANGE_ATTEMPTS)
+            retry=retry_if_result(lambda done: not done) | retry_if_exception(_is_conflict),
+            wait=self._settle,
+            stop=stop_after_attempt(CHANGE_ATTEMPTS),
         )
         retrying(step)
 
@@ -277,6 +267,10 @@ POLICY_CLASSES: Mapping[str, type[ResourcePolicy]] = {
     "sns": TopicPolicy,
     "logs": LogsPolicy,
 }
+
+
+def _is_conflict(error: BaseException) -> bool:
+    return code_of(error) in _CONFLICT_CODES
 
 
 def _loads(text: str | None) -> Policy | None:

@@ -12,7 +12,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 
 from airflow_cwevents.arns import bus_members
 from airflow_cwevents.exceptions import ManagedRuleError, RoleNotAssumableError, RuleNotFoundError
-from airflow_cwevents.hooks.errors import code_of, message_of, rule_errors
+from airflow_cwevents.hooks.errors import bus_errors, code_of, message_of, pattern_errors, rule_errors
 from airflow_cwevents.hooks.event_buses import EventBusesHook
 from airflow_cwevents.json_text import to_json_text
 from airflow_cwevents.limits import DEFAULT_EVENT_PATTERN_LENGTH
@@ -80,13 +80,13 @@ class RulesHook(EventBusesHook):
         )
         self._warn_of_long_pattern(request)
         present = self._present_rule(name, event_bus_name, state)
-        if not present:
+        if present:
+            arn = self._update_rule(present, request)
+        else:
             arn = self._put_rule({**request, **({"Tags": aws_tags(wanted_tags)} if wanted_tags else {})})
             self.log.info("Created rule %s" if present is None else "Put rule %s", arn)
-        else:
-            arn = self._update_rule(present, request)
-            if wanted_tags is not None:
-                self._update_tags(arn, wanted_tags)
+        if present is not None and wanted_tags is not None:
+            self._update_tags(arn, wanted_tags)
         self._log_firing_times(request)
         return arn
 
@@ -129,13 +129,15 @@ class RulesHook(EventBusesHook):
         :param event_bus_name: name or ARN of the bus; None for the default bus.
         :param name_prefix: what the names begin with; None for all.
         :return: the rules, as ListRules gives them.
+        :raises EventBusNotFoundError: if there is no such bus.
 
         .. seealso:: :external+boto3:py:class:`EventBridge.Paginator.ListRules`
         """
         prefix = {"NamePrefix": name_prefix} if name_prefix else {}
         pages = self.conn.get_paginator("list_rules").paginate(**bus_members(event_bus_name), **prefix)
-        for page in pages:
-            yield from page["Rules"]
+        with bus_errors(event_bus_name):
+            for page in pages:
+                yield from page.get("Rules") or ()
 
     def enable_rule(self, name: str, event_bus_name: str | None = None) -> None:
         """
@@ -175,10 +177,11 @@ class RulesHook(EventBusesHook):
 
         .. seealso:: :external+boto3:py:meth:`EventBridge.Client.test_event_pattern`
         """
-        response = self.conn.test_event_pattern(
-            EventPattern=EventPattern(event_pattern).to_json(),
-            Event=event if isinstance(event, str) else to_json_text(event),
-        )
+        with pattern_errors():
+            response = self.conn.test_event_pattern(
+                EventPattern=EventPattern(event_pattern).to_json(),
+                Event=event if isinstance(event, str) else to_json_text(event),
+            )
         return bool(response["Result"])
 
     def _present_rule(self, name: str, event_bus_name: str | None, state: str | None) -> dict[str, Any] | None:
@@ -220,7 +223,7 @@ class RulesHook(EventBusesHook):
             reraise=True,
         )
         name, bus = request["Name"], request.get("EventBusName")
-        with _role_errors(request.get("RoleArn")), rule_errors(name, bus, _MANAGED_REMEDY):
+        with _role_errors(request.get("RoleArn")), pattern_errors(), rule_errors(name, bus, _MANAGED_REMEDY):
             return str(retrying(self.conn.put_rule, **request)["RuleArn"])
 
     def _log_retry(self, state: RetryCallState) -> None:
@@ -247,7 +250,8 @@ class RulesHook(EventBusesHook):
             )
 
     def _log_firing_times(self, request: Mapping[str, Any]) -> None:
-        if schedule := request.get("ScheduleExpression"):
+        schedule = request.get("ScheduleExpression")
+        if schedule and request.get("State") != "DISABLED":
             times = next_times(schedule, FIRING_TIMES_SHOWN, datetime.now(UTC))
             shown = ", ".join(f"{time:%Y-%m-%d %H:%M} UTC" for time in times) or "never again"
             about = "about " if schedule.startswith("rate") else ""

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from airflow_cwevents.arns import Arn
-from airflow_cwevents.exceptions import InvalidTargetError
-from airflow_cwevents.hooks.encryption import encryption_problem
-from airflow_cwevents.hooks.errors import code_of, message_of
+from airflow_cwevents.exceptions import InvalidEventPatternError, InvalidInputError, InvalidTargetError
+from airflow_cwevents.hooks.encryption import encryption_problems
+from airflow_cwevents.hooks.errors import code_of, is_not_found, message_of
 from airflow_cwevents.hooks.permissions import Need, needs_of
-from airflow_cwevents.hooks.resource_policies import QueuePolicy, is_not_found
+from airflow_cwevents.hooks.resource_policies import QueuePolicy
 from airflow_cwevents.hooks.targets import TargetsHook
 from airflow_cwevents.json_text import parse_json_text
 from airflow_cwevents.patterns import EventPattern
 from airflow_cwevents.policies import role_needs
-from airflow_cwevents.policy_evaluation import Invocation, evaluate, trusts
+from airflow_cwevents.policy_evaluation import Invocation, evaluate
 from airflow_cwevents.reports import Finding, RuleReport, TargetReport
 from airflow_cwevents.targets import normalise_target
 
@@ -41,30 +41,35 @@ class TargetChecksHook(TargetsHook):
         :param event_bus_name: name or ARN of its bus; None for the default bus.
         :param sample_event: an event, as it is delivered, that the rule is to match; as a dict or JSON text.
         :return: what was found.
+        :raises InvalidInputError: if the sample event is not a JSON object.
         :raises RuleNotFoundError: if there is no such rule.
         """
+        event = None if sample_event is None else _read_event(sample_event)
         described = self.describe_rule(rule, event_bus_name)
         targets = tuple(
-            TargetReport(target["Id"], target["Arn"], tuple(self._target_findings(target, described["Arn"])))
+            TargetReport(target["Id"], target["Arn"], self._target_findings(target, described["Arn"]))
             for target in self.list_targets(rule, event_bus_name)
         )
-        findings = tuple(_rule_findings(described, bool(targets), sample_event))
+        findings = tuple(_rule_findings(described, bool(targets), event))
         return RuleReport(described["Arn"], findings, targets)
 
-    def _target_findings(self, target: Mapping[str, Any], rule_arn: str) -> Iterator[Finding]:
+    def _target_findings(self, target: Mapping[str, Any], rule_arn: str) -> tuple[Finding, ...]:
         checks: tuple[Check, ...] = (
             self._check_form,
             self._check_role,
+            self._check_existence,
             self._check_policies,
             self._check_log_group,
             self._check_queue,
             self._check_encryption,
         )
+        findings: list[Finding] = []
         for check in checks:
             try:
-                yield from check(target, rule_arn)
-            except ClientError as error:
-                yield _finding_of(error)
+                findings += check(target, rule_arn)
+            except (ClientError, BotoCoreError) as error:
+                findings.append(_finding_of(error, target["Arn"]))
+        return tuple(dict.fromkeys(findings))
 
     def _check_form(self, target: Mapping[str, Any], _rule_arn: str) -> Iterator[Finding]:
         try:
@@ -72,7 +77,7 @@ class TargetChecksHook(TargetsHook):
         except InvalidTargetError as error:
             yield Finding("problem", f"{error.place.removeprefix('targets[0].')}: {error.reason}. {error.remedy}")
 
-    def _check_role(self, target: Mapping[str, Any], _rule_arn: str) -> Iterator[Finding]:
+    def _check_role(self, target: Mapping[str, Any], rule_arn: str) -> Iterator[Finding]:
         role_arn = target.get("RoleArn")
         if not role_arn:
             return
@@ -84,13 +89,21 @@ class TargetChecksHook(TargetsHook):
                 raise
             yield Finding("problem", f"role {role_arn} does not exist")
             return
-        verdict = trusts(role["AssumeRolePolicyDocument"])
+        invocation = Invocation("sts:AssumeRole", "", rule_arn, source_account_known=True)
+        verdict = evaluate(role["AssumeRolePolicyDocument"], invocation)
         if verdict == "denied":
             yield Finding("problem", f"role {role_arn} does not trust events.amazonaws.com")
         elif verdict == "unknown":
             yield Finding("unknown", f"whether role {role_arn} trusts events.amazonaws.com hangs on a condition")
         for actions, resources in role_needs(target):
             yield from _simulated(iam, role_arn, actions, resources)
+
+    def _check_existence(self, target: Mapping[str, Any], _rule_arn: str) -> Iterator[Finding]:
+        """Look for what is invoked through a role; of what is invoked by its own policy, that is read anyway."""
+        arn = Arn.parse(target["Arn"])
+        if arn and arn.service in ("lambda", "sns", "sqs") and target.get("RoleArn"):
+            self.resource_policy(arn).read()
+        return iter(())
 
     def _check_policies(self, target: Mapping[str, Any], rule_arn: str) -> Iterator[Finding]:
         for need in needs_of([target], rule_arn):
@@ -121,26 +134,43 @@ class TargetChecksHook(TargetsHook):
             yield Finding("problem", "the FIFO queue needs content-based deduplication, which is off")
 
     def _check_encryption(self, target: Mapping[str, Any], _rule_arn: str) -> Iterator[Finding]:
-        if problem := encryption_problem(self, Arn.parse(target["Arn"])):
+        for problem in encryption_problems(self, target):
             yield Finding("problem", problem)
 
 
 def _rule_findings(
-    rule: Mapping[str, Any], has_targets: bool, sample_event: Mapping[str, Any] | str | None
+    rule: Mapping[str, Any], has_targets: bool, sample_event: Mapping[str, Any] | None
 ) -> Iterator[Finding]:
     if rule.get("State") == "DISABLED":
         yield Finding("problem", "the rule is disabled. Enable it with EnableRuleOperator")
     if not has_targets:
         yield Finding("problem", "the rule has no targets. Put some with PutTargetsOperator")
-    if sample_event is None:
-        return
-    pattern = rule.get("EventPattern")
+    if sample_event is not None:
+        yield from _match_findings(rule.get("EventPattern"), sample_event)
+
+
+def _match_findings(pattern: str | None, sample_event: Mapping[str, Any]) -> Iterator[Finding]:
     if not pattern:
         yield Finding("problem", "the rule has a schedule only, and never matches an event. Give it an event_pattern")
         return
-    event = parse_json_text(sample_event) if isinstance(sample_event, str) else sample_event
-    if not EventPattern(pattern).matches(event):
+    try:
+        matches = EventPattern(pattern).matches(sample_event)
+    except InvalidEventPatternError as error:  # AWS took it: it knows more than we do
+        yield Finding("unknown", f"whether the rule matches the sample event only AWS can judge: {error}")
+        return
+    if not matches:
         yield Finding("problem", f"the rule does not match the sample event. Its pattern is {pattern}")
+
+
+def _read_event(event: Mapping[str, Any] | str) -> Mapping[str, Any]:
+    remedy = "Give the event as it is delivered, as a dict or JSON text"
+    try:
+        value = parse_json_text(event) if isinstance(event, str) else event
+    except ValueError as error:
+        raise InvalidInputError("sample_event", str(error), remedy, event) from None
+    if not isinstance(value, Mapping):
+        raise InvalidInputError("sample_event", "it is not a JSON object", remedy, event)
+    return value
 
 
 def _policy_findings(policy: Mapping[str, Any] | None, need: Need, rule_arn: str) -> Iterator[Finding]:
@@ -174,7 +204,8 @@ def _simulated(iam: Any, role_arn: str, actions: list[str], resources: list[str]
             yield Finding("problem", f"{what}. `airflow-cwevents policy role` prints what it needs")
 
 
-def _finding_of(error: ClientError) -> Finding:
+def _finding_of(error: ClientError | BotoCoreError, arn: str) -> Finding:
     if is_not_found(error):
-        return Finding("problem", f"it does not exist: {message_of(error)}")
-    return Finding("unknown", f"{error.operation_name} failed: {message_of(error)}")
+        return Finding("problem", f"{arn} does not exist")
+    what = f"{error.operation_name} failed: " if isinstance(error, ClientError) else ""
+    return Finding("unknown", f"{what}{message_of(error)}")

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from botocore.exceptions import ClientError, ParamValidationError
+from botocore.exceptions import ClientError
 from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_random_exponential
 
 from airflow_cwevents.arns import bus_members
 from airflow_cwevents.exceptions import (
-    FailedTarget,
     InvalidInputError,
     ManagedRuleError,
     PutTargetsError,
     RemoveTargetsError,
     RuleHasTargetsError,
+    RuleNotFoundError,
 )
 from airflow_cwevents.hooks.errors import code_of, message_of, rule_errors
 from airflow_cwevents.hooks.permissions import PermissionsHook
-from airflow_cwevents.limits import MAX_TARGETS_PER_REQUEST, MAX_TARGETS_PER_RULE, RETRYABLE_TARGET_CODES
+from airflow_cwevents.hooks.target_requests import TARGET_ATTEMPTS, are_permanent, check_shapes, in_tens
+from airflow_cwevents.limits import MAX_TARGETS_PER_RULE
 from airflow_cwevents.rules import check_name
 from airflow_cwevents.targets import Target, arns_in_use, is_same_target, normalise_targets
 
-TARGET_ATTEMPTS = 8
 _FORCE_REMEDY = "Set force=True if it is to go all the same"
 _MANAGED_REMEDY = "Leave its targets to that service, and put them on a rule of your own"
 
@@ -49,7 +49,7 @@ class TargetsHook(PermissionsHook):
         pages = self.conn.get_paginator("list_targets_by_rule").paginate(Rule=rule, **bus_members(event_bus_name))
         with rule_errors(rule, event_bus_name, _MANAGED_REMEDY):
             for page in pages:
-                yield from page["Targets"]
+                yield from page.get("Targets") or ()
 
     def put_targets(
         self,
@@ -80,8 +80,9 @@ class TargetsHook(PermissionsHook):
         .. seealso:: :external+boto3:py:meth:`EventBridge.Client.put_targets`
         """
         check_name(rule, "rule")
-        members = frozenset(self.conn.meta.service_model.shape_for("Target").members)
-        wanted = normalise_targets(targets, self.conn_region_name, members)
+        shape = self.conn.meta.service_model.shape_for("Target")
+        wanted = normalise_targets(targets, self.conn_region_name, frozenset(shape.members))
+        check_shapes(wanted, shape)
         if not wanted and not prune:
             self.log.info("There are no targets to put on rule %s", rule)
             return []
@@ -101,7 +102,7 @@ class TargetsHook(PermissionsHook):
     def remove_targets(
         self,
         rule: str,
-        target_ids: Sequence[str] | None = None,
+        target_ids: Iterable[str] | None = None,
         *,
         event_bus_name: str | None = None,
         force: bool = False,
@@ -121,17 +122,22 @@ class TargetsHook(PermissionsHook):
 
         .. seealso:: :external+boto3:py:meth:`EventBridge.Client.remove_targets`
         """
+        asked = None if target_ids is None else _checked_ids(target_ids)
         present = list(self.list_targets(rule, event_bus_name))
-        removed = [target for target in present if target_ids is None or target["Id"] in target_ids]
-        ids = [target["Id"] for target in removed]
+        ids = [target["Id"] for target in present if asked is None or target["Id"] in asked]
         extra = {**bus_members(event_bus_name), **({"Force": True} if force else {})}
         with rule_errors(rule, event_bus_name, _FORCE_REMEDY):
-            failed = self._in_tens(ids, str, lambda some: self.conn.remove_targets(Rule=rule, Ids=some, **extra))
-        if failed:
-            raise RemoveTargetsError(rule, failed, permanent=_are_permanent(failed))
+            failed = in_tens(
+                ids,
+                str,
+                lambda some: self.conn.remove_targets(Rule=rule, Ids=some, **extra),
+                self.target_retry_wait,
+            )
+        removed = [target_id for target_id in ids if target_id not in {failure.target_id for failure in failed}]
         if revoke_permissions and removed:
-            kept = arns_in_use(target for target in present if target["Id"] not in ids)
-            self._revoke(rule, event_bus_name, removed, kept)
+            self._revoke(rule, event_bus_name, present, removed)
+        if failed:
+            raise RemoveTargetsError(rule, failed, permanent=are_permanent(failed))
         self.log.info("Rule %s: removed targets %s", rule, ids)
         return ids
 
@@ -155,19 +161,21 @@ class TargetsHook(PermissionsHook):
 
         .. seealso:: :external+boto3:py:meth:`EventBridge.Client.delete_rule`
         """
-        rule = self.find_rule(name, event_bus_name)
-        if rule is None:
-            self.log.info("Rule %s is gone already", name)
-            return
-        if rule.get("ManagedBy") and not force:
-            raise ManagedRuleError(name, rule["ManagedBy"], _FORCE_REMEDY)
         retrying = Retrying(
             retry=retry_if_result(lambda done: not done),
             wait=self.target_retry_wait,
             stop=stop_after_attempt(TARGET_ATTEMPTS),
             retry_error_callback=lambda _: False,
         )
-        if not retrying(self._delete_once, name, event_bus_name, force=force, revoke_permissions=revoke_permissions):
+        try:
+            rule = self.describe_rule(name, event_bus_name)
+            if rule.get("ManagedBy") and not force:
+                raise ManagedRuleError(name, rule["ManagedBy"], _FORCE_REMEDY)
+            done = retrying(self._delete_once, name, event_bus_name, force=force, revoke_permissions=revoke_permissions)
+        except RuleNotFoundError:
+            self.log.info("Rule %s is gone already", name)
+            return
+        if not done:
             raise RuleHasTargetsError(name)
         self.log.info("Deleted rule %s", rule["Arn"])
 
@@ -196,80 +204,30 @@ class TargetsHook(PermissionsHook):
         self.warn_of_encryption(targets)
 
     def _revoke(
-        self, rule: str, event_bus_name: str | None, removed: Iterable[Mapping[str, Any]], kept: set[str]
+        self, rule: str, event_bus_name: str | None, present: Iterable[Mapping[str, Any]], removed: Collection[str]
     ) -> None:
+        """Take back what targets were granted, of those that the rule had the ones with these ids."""
         rule_arn = self.describe_rule(rule, event_bus_name)["Arn"]
-        self.revoke_permissions(rule_arn, removed, kept)
+        kept = arns_in_use(target for target in present if target["Id"] not in removed)
+        self.revoke_permissions(rule_arn, (target for target in present if target["Id"] in removed), kept)
 
     def _put_targets(self, rule: str, event_bus_name: str | None, targets: Sequence[Mapping[str, Any]]) -> None:
         bus = bus_members(event_bus_name)
-        try:
-            with rule_errors(rule, event_bus_name, _MANAGED_REMEDY):
-                failed = self._in_tens(
-                    targets,
-                    lambda target: target["Id"],
-                    lambda some: self.conn.put_targets(Rule=rule, Targets=some, **bus),
-                )
-        except ParamValidationError as error:
-            raise InvalidInputError("targets", str(error), "Correct it as AWS's reference says") from error
-        if failed:
-            raise PutTargetsError(rule, failed, permanent=_are_permanent(failed))
-
-    def _in_tens(
-        self, items: Sequence[Any], id_of: Callable[[Any], str], call: Callable[[list[Any]], Mapping[str, Any]]
-    ) -> list[FailedTarget]:
-        """Do something with targets, as many as a request may hold at a time; return those that failed for good."""
-        failed: list[FailedTarget] = []
-        for start in range(0, len(items), MAX_TARGETS_PER_REQUEST):
-            attempt = _Attempt(list(items[start : start + MAX_TARGETS_PER_REQUEST]), id_of, call)
-            retrying = Retrying(
-                retry=retry_if_result(lambda done: not done),
-                wait=self.target_retry_wait,
-                stop=stop_after_attempt(TARGET_ATTEMPTS),
-                retry_error_callback=lambda _: False,
+        with rule_errors(rule, event_bus_name, _MANAGED_REMEDY):
+            failed = in_tens(
+                targets,
+                lambda target: str(target["Id"]),
+                lambda some: self.conn.put_targets(Rule=rule, Targets=some, **bus),
+                self.target_retry_wait,
             )
-            retrying(attempt.make)
-            failed += attempt.failed.values()
-        return failed
+        if failed:
+            raise PutTargetsError(rule, failed, permanent=are_permanent(failed))
 
 
-class _Attempt:
-    """Something done with up to ten targets, and again with those of them that failed for a passing reason."""
-
-    def __init__(
-        self, pending: list[Any], id_of: Callable[[Any], str], call: Callable[[list[Any]], Mapping[str, Any]]
-    ) -> None:
-        self.failed: dict[str, FailedTarget] = {}
-        self._pending = pending
-        self._id_of = id_of
-        self._call = call
-
-    def make(self) -> bool:
-        """Make an attempt with what is still to do; return whether another could do no more."""
-        answered = self._answer()
-        for target in self._pending:
-            self.failed.pop(self._id_of(target), None)
-        self.failed.update({failure.target_id: failure for failure in answered})
-        again = {failure.target_id for failure in answered if failure.code in RETRYABLE_TARGET_CODES}
-        self._pending = [target for target in self._pending if self._id_of(target) in again]
-        return not self._pending
-
-    def _answer(self) -> list[FailedTarget]:
-        try:
-            response = self._call(self._pending)
-        except ClientError as error:
-            code = code_of(error)
-            if code not in RETRYABLE_TARGET_CODES:
-                raise
-            return [FailedTarget(self._id_of(target), str(code), message_of(error)) for target in self._pending]
-        return [
-            FailedTarget(entry["TargetId"], entry.get("ErrorCode", "Unknown"), entry.get("ErrorMessage", ""))
-            for entry in response.get("FailedEntries") or ()
-        ]
-
-
-def _are_permanent(failed: Iterable[FailedTarget]) -> bool:
-    return all(failure.code not in RETRYABLE_TARGET_CODES for failure in failed)
+def _checked_ids(target_ids: Iterable[str]) -> set[str]:
+    if isinstance(target_ids, str):
+        raise InvalidInputError("target_ids", "it is a text", "Give a list of ids, or None for all", target_ids)
+    return set(target_ids)
 
 
 def _check_count(rule: str, count: int, max_targets: int) -> None:

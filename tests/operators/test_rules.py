@@ -1,0 +1,297 @@
+from __future__ import annotations
+
+import inspect
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+import pytest
+from airflow.sdk import DAG, XComArg
+from botocore.exceptions import ClientError
+from tenacity import wait_none
+
+from airflow_cwevents.base import CloudWatchEventsBaseOperator
+from airflow_cwevents.compat import AirflowFailException
+from airflow_cwevents.exceptions import (
+    InvalidEventPatternError,
+    InvalidInputError,
+    InvalidScheduleError,
+    ManagedRuleError,
+    RoleNotAssumableError,
+    RuleNotFoundError,
+)
+from airflow_cwevents.hooks import CloudWatchEventsHook
+from airflow_cwevents.links.console import ConsolePlace
+from airflow_cwevents.operators import DeleteRuleOperator, DisableRuleOperator, EnableRuleOperator, PutRuleOperator
+
+ARN = "arn:aws:events:us-east-1:123456789012:rule/r"
+QUEUE = "arn:aws:sqs:us-east-1:123456789012:q"
+PATTERN = {"source": ["com.company.app"]}
+OPERATORS = [PutRuleOperator, EnableRuleOperator, DisableRuleOperator, DeleteRuleOperator]
+
+
+@pytest.fixture(autouse=True)
+def _aws(aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have all tests use moto, and wait for nothing."""
+    for wait in ("rule_retry_wait", "target_retry_wait", "policy_settle_wait"):
+        monkeypatch.setattr(CloudWatchEventsHook, wait, wait_none())
+
+
+def run(operator: type[CloudWatchEventsBaseOperator], **parameters: Any) -> Any:
+    task = operator(**{"task_id": "t", "aws_conn_id": None, **parameters})
+    return task.execute({})  # type: ignore[typeddict-item]
+
+
+def describe(**members: str) -> dict[str, Any]:
+    return boto3.client("events").describe_rule(**{"Name": "r", **members})
+
+
+class TestPutRule:
+    def test_returns_the_arn_of_the_rule_that_is_there_then(self) -> None:
+        assert run(PutRuleOperator, name="r", event_pattern=PATTERN) == ARN
+        assert describe()["EventPattern"] == '{"source":["com.company.app"]}'
+
+    def test_every_parameter_arrives(self) -> None:
+        run(
+            PutRuleOperator,
+            name="r",
+            schedule_expression="rate(5 minutes)",
+            event_pattern=PATTERN,
+            description="d",
+            state="DISABLED",
+            role_arn="arn:aws:iam::123456789012:role/x",
+            tags={"team": "data"},
+        )
+        described = describe()
+        members = ("ScheduleExpression", "Description", "State", "RoleArn")
+        expected = ("rate(5 minutes)", "d", "DISABLED", "arn:aws:iam::123456789012:role/x")
+        assert tuple(described[member] for member in members) == expected
+        tags = boto3.client("events").list_tags_for_resource(ResourceARN=ARN)["Tags"]
+        assert tags == [{"Key": "team", "Value": "data"}]
+
+    def test_on_a_bus_in_a_region(self) -> None:
+        boto3.client("events", region_name="eu-west-1").create_event_bus(Name="orders")
+        arn = run(PutRuleOperator, name="r", event_pattern=PATTERN, event_bus_name="orders", region_name="eu-west-1")
+        assert arn == "arn:aws:events:eu-west-1:123456789012:rule/orders/r"
+
+    def test_role_that_cannot_be_assumed_fails_without_airflows_retries(self) -> None:
+        def refuse(**_: Any) -> None:
+            message = "Provided role 'x' cannot be assumed by principal 'events.amazonaws.com'."
+            raise ClientError({"Error": {"Code": "ValidationException", "Message": message}}, "PutRule")
+
+        task = PutRuleOperator(task_id="t", aws_conn_id=None, name="r", event_pattern=PATTERN, role_arn="x")
+        task.hook.conn.meta.events.register("before-call.eventbridge.PutRule", refuse)
+        with pytest.raises(RoleNotAssumableError) as caught:
+            task.execute({})  # type: ignore[typeddict-item]
+        assert caught.value.role_arn == "x"
+        assert isinstance(caught.value, AirflowFailException)
+
+    @pytest.mark.parametrize(
+        ("parameters", "place"),
+        [
+            ({}, "event_pattern"),
+            ({"event_pattern": PATTERN, "name": "a b"}, "name"),
+            ({"event_pattern": PATTERN, "state": "on"}, "state"),
+            ({"schedule_expression": "rate(1 day)", "event_bus_name": "orders"}, "schedule_expression"),
+        ],
+    )
+    def test_bad_input_fails_without_airflows_retries(self, parameters: dict[str, Any], place: str) -> None:
+        with pytest.raises(InvalidInputError) as caught:
+            run(PutRuleOperator, **{"name": "r", **parameters})
+        assert caught.value.place == place
+        assert isinstance(caught.value, AirflowFailException)
+
+
+class TestWhenTheDagFileIsRead:
+    @pytest.mark.parametrize(
+        ("parameters", "error"),
+        [
+            ({"event_pattern": {"source": "x"}}, InvalidEventPatternError),
+            ({"event_pattern": '{"source": "x"}'}, InvalidEventPatternError),
+            ({"event_pattern": '{"source": ["x"]'}, InvalidEventPatternError),
+            ({"event_pattern": {"source": [{"prefx": "x"}]}}, InvalidEventPatternError),
+            ({"schedule_expression": "rate(1 minutes)"}, InvalidScheduleError),
+            ({"schedule_expression": "0 12 * * *"}, InvalidScheduleError),
+        ],
+    )
+    def test_mistake_in_a_literal_is_an_error(self, parameters: dict[str, Any], error: type[Exception]) -> None:
+        with pytest.raises(error):
+            PutRuleOperator(task_id="t", name="r", **parameters)
+
+    @pytest.mark.parametrize(
+        "parameters",
+        [
+            {"event_pattern": "{{ params.pattern }}"},
+            {"event_pattern": {"source": "{{ params.source }}"}},
+            {"event_pattern": {"source": ["a", "{% if x %}b{% endif %}"], "detail": "c"}},
+            {"event_pattern": '{"source": {{ params.sources | tojson }}}'},
+            {"schedule_expression": "rate({{ params.minutes }} minutes)"},
+            {"event_pattern": None, "schedule_expression": None},
+        ],
+    )
+    def test_template_is_left_for_later(self, parameters: dict[str, Any]) -> None:
+        task = PutRuleOperator(task_id="t", name="r", **parameters)
+        assert {name: getattr(task, name) for name in parameters} == parameters
+
+    def test_result_of_another_task_is_left_for_later(self) -> None:
+        with DAG("d", schedule=None):
+            first = PutRuleOperator(task_id="first", name="r", event_pattern=PATTERN)
+            whole = PutRuleOperator(task_id="whole", name="r", event_pattern=first.output)
+            part = PutRuleOperator(task_id="part", name="r", event_pattern={"source": first.output})
+            schedule = PutRuleOperator(task_id="schedule", name="r", schedule_expression=first.output)
+        assert isinstance(whole.event_pattern, XComArg)
+        assert {task.task_id for task in first.downstream_list} == {"whole", "part", "schedule"}
+        assert schedule.upstream_task_ids == part.upstream_task_ids == {"first"}
+
+    def test_mapped_tasks(self) -> None:
+        with DAG("d", schedule=None):
+            mapped = PutRuleOperator.partial(task_id="t", event_pattern=PATTERN).expand(name=["a", "b"])
+        assert mapped.operator_class is PutRuleOperator
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+class TestParameters:
+    def test_all_are_templated(self, operator: type[CloudWatchEventsBaseOperator]) -> None:
+        given = set(inspect.signature(operator.__init__).parameters) - {"self", "kwargs"}
+        own = given | {"name", "event_bus_name"}
+        assert set(operator.template_fields) == own | set(CloudWatchEventsBaseOperator.template_fields)
+
+    def test_misspelt_one_is_an_error(self, operator: type[CloudWatchEventsBaseOperator]) -> None:
+        with pytest.raises(TypeError, match="event_bus"):
+            operator(task_id="t", name="r", event_bus="orders")
+
+
+class TestTemplates:
+    def render(self, task: CloudWatchEventsBaseOperator, **params: Any) -> None:
+        task.render_template_fields({"params": params, "ds": "2026-01-31"})  # type: ignore[typeddict-item]
+
+    def test_put_rule(self) -> None:
+        with DAG("d", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)):
+            task = PutRuleOperator(
+                task_id="t",
+                aws_conn_id=None,
+                name="{{ params.name }}",
+                event_pattern={"source": ["{{ params.source }}"]},
+                schedule_expression="rate({{ params.days }} days)",
+                description="since {{ ds }}",
+                state="{{ params.state }}",
+                tags={"since": "{{ ds }}"},
+                region_name="{{ params.region }}",
+            )
+        self.render(task, name="r", source="é", days=2, state="DISABLED", region="eu-west-1")
+        assert task.execute({}) == ARN.replace("us-east-1", "eu-west-1")  # type: ignore[typeddict-item]
+        described = boto3.client("events", region_name="eu-west-1").describe_rule(Name="r")
+        assert described["EventPattern"] == '{"source":["é"]}'
+        assert (described["ScheduleExpression"], described["Description"]) == ("rate(2 days)", "since 2026-01-31")
+        assert described["State"] == "DISABLED"
+
+    def test_mistake_that_a_template_makes_is_found_by_the_task(self) -> None:
+        with DAG("d", schedule=None):
+            task = PutRuleOperator(task_id="t", aws_conn_id=None, name="r", event_pattern="{{ params.pattern }}")
+        self.render(task, pattern='{"source": "x"}')
+        with pytest.raises(InvalidEventPatternError) as caught:
+            task.execute({})  # type: ignore[typeddict-item]
+        assert caught.value.path == "source"
+        assert isinstance(caught.value, AirflowFailException)
+
+    @pytest.mark.parametrize(("text", "revoked"), [("True", True), ("false", False)])
+    def test_switch(self, text: str, revoked: bool) -> None:
+        put_with_queue()
+        with DAG("d", schedule=None):
+            task = DeleteRuleOperator(
+                task_id="t",
+                aws_conn_id=None,
+                name="{{ params.name }}",
+                revoke_permissions="{{ params.revoke }}",  # type: ignore[arg-type]
+            )
+        self.render(task, name="r", revoke=text)
+        task.execute({})  # type: ignore[typeddict-item]
+        assert ("Policy" not in queue_attributes()) is revoked
+
+    def test_switch_that_is_none(self) -> None:
+        with pytest.raises(InvalidInputError) as caught:
+            run(DeleteRuleOperator, name="r", force="perhaps")
+        assert caught.value.place == "force"
+
+
+def put_with_queue() -> None:
+    """Put a rule that may send to a queue."""
+    boto3.client("sqs").create_queue(QueueName="q")
+    run(PutRuleOperator, name="r", event_pattern=PATTERN)
+    hook = CloudWatchEventsHook(None)
+    hook.put_targets("r", [{"Id": "q", "Arn": QUEUE}], grant_permissions=True)
+
+
+def queue_attributes() -> dict[str, str]:
+    sqs = boto3.client("sqs")
+    url = sqs.get_queue_url(QueueName="q")["QueueUrl"]
+    attributes: dict[str, str] = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    return attributes
+
+
+class TestEnableAndDisable:
+    def test_switch_the_rule(self) -> None:
+        run(PutRuleOperator, name="r", event_pattern=PATTERN)
+        assert run(DisableRuleOperator, name="r") is None
+        assert describe()["State"] == "DISABLED"
+        assert run(EnableRuleOperator, name="r") is None
+        assert describe()["State"] == "ENABLED"
+
+    @pytest.mark.parametrize("operator", [EnableRuleOperator, DisableRuleOperator])
+    def test_missing_rule_fails_without_airflows_retries(self, operator: type[CloudWatchEventsBaseOperator]) -> None:
+        boto3.client("events").create_event_bus(Name="orders")
+        with pytest.raises(RuleNotFoundError) as caught:
+            run(operator, name="r", event_bus_name="orders")
+        assert (caught.value.rule, caught.value.event_bus_name) == ("r", "orders")
+        assert isinstance(caught.value, AirflowFailException)
+
+
+class TestDelete:
+    @pytest.mark.parametrize("revoke", [True, False])
+    def test_takes_targets_and_permissions_with_it(self, revoke: bool) -> None:
+        put_with_queue()
+        assert run(DeleteRuleOperator, name="r", revoke_permissions=revoke) is None
+        assert boto3.client("events").list_rules()["Rules"] == []
+        assert ("Policy" not in queue_attributes()) is revoke
+
+    def test_rule_that_is_gone_is_fine(self) -> None:
+        assert run(DeleteRuleOperator, name="r") is None
+
+    @pytest.mark.parametrize("force", [False, True])
+    def test_managed_rule(self, force: bool) -> None:
+        run(PutRuleOperator, name="r", event_pattern=PATTERN)
+        task = DeleteRuleOperator(task_id="t", aws_conn_id=None, name="r", force=force)
+        sent = []
+        task.hook.conn.meta.events.register(
+            "after-call.eventbridge.DescribeRule", lambda parsed, **_: parsed.update(ManagedBy="x.amazonaws.com")
+        )
+        task.hook.conn.meta.events.register(
+            "provide-client-params.eventbridge.DeleteRule", lambda params, **_: sent.append(params)
+        )
+        if force:
+            task.execute({})  # type: ignore[typeddict-item]
+            assert sent == [{"Name": "r", "Force": True}]
+        else:
+            with pytest.raises(ManagedRuleError) as caught:
+                task.execute({})  # type: ignore[typeddict-item]
+            assert caught.value.managed_by == "x.amazonaws.com"
+            assert isinstance(caught.value, AirflowFailException)
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+@pytest.mark.parametrize(
+    ("bus", "named"),
+    [
+        (None, "default"),
+        ("orders", "orders"),
+        ("arn:aws:events:eu-west-1:123456789012:event-bus/orders", "orders"),
+    ],
+)
+def test_links_know_the_place(operator: type[CloudWatchEventsBaseOperator], bus: str | None, named: str) -> None:
+    events = boto3.client("events", region_name="eu-west-1")
+    events.create_event_bus(Name="orders")
+    events.put_rule(Name="r", EventPattern='{"source":["a"]}', EventBusName=named)
+    pattern = {"event_pattern": PATTERN} if operator is PutRuleOperator else {}
+    task = operator(task_id="t", aws_conn_id=None, name="r", event_bus_name=bus, region_name="eu-west-1", **pattern)
+    task.execute({})  # type: ignore[typeddict-item]
+    assert task.console_place == ConsolePlace("aws", "eu-west-1", named, "r")
