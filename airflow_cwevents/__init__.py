@@ -1,3 +1,3 @@
-"""Airflow provider for Amazon CloudWatch Events / EventBridge: declare, send and receive events."""
+"""Airflow provider for Amazon CloudWatch Events / EventBridge: declare rules and targets, send events."""
 
 __version__ = "0.1.0"

@@ -16,7 +16,7 @@ def get_provider_info() -> dict[str, Any]:
     return {
         "package-name": "airflow-provider-cwevents",
         "name": INTEGRATION,
-        "description": "Declare, send and receive Amazon CloudWatch Events / EventBridge events.",
+        "description": "Declare rules and targets of Amazon CloudWatch Events / EventBridge, and send events.",
         "integrations": [
             {
                 "integration-name": INTEGRATION,

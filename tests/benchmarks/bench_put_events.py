@@ -21,7 +21,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[1]))
@@ -157,22 +156,22 @@ def run_child(name: str, count: int, repeats: int) -> None:
     send = CONTENDERS[name](count)
     found = []
     for _ in range(repeats):
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        cpu, wall = time.process_time(), time.perf_counter()
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        used, wall = time.process_time(), time.perf_counter()
         assert send() == count
         found.append(
             {
                 "seconds": time.perf_counter() - wall,
-                "cpu": time.process_time() - cpu,
-                "growth": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory) / 1024,
+                "cpu": time.process_time() - used,
+                "growth": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak) / 1024,
             }
         )
     print(json.dumps(found))
 
 
 @contextmanager
-def server(latency: float) -> Iterator[str]:
-    command = [sys.executable, str(HERE / "put_events_server.py"), str(latency)]
+def server(seconds: float) -> Iterator[str]:
+    command = [sys.executable, str(HERE / "put_events_server.py"), str(seconds)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout
@@ -206,10 +205,10 @@ def measure(name: str, count: int, url: str, repeats: int = 1) -> list[dict[str,
     return json.loads(output.stdout.splitlines()[-1])  # type: ignore[no-any-return]
 
 
-def medians(names: list[str], count: int, latency: float, repeats: int = 1) -> dict[str, dict[str, float]]:
+def medians(names: list[str], count: int, seconds: float, repeats: int = 1) -> dict[str, dict[str, float]]:
     """Measure contenders in interleaved rounds."""
     found: dict[str, list[dict[str, float]]] = {name: [] for name in names}
-    with server(latency) as url:
+    with server(seconds) as url:
         for _ in range(ROUNDS):
             for name in names:
                 found[name] += measure(name, count, url, repeats)
@@ -219,20 +218,59 @@ def medians(names: list[str], count: int, latency: float, repeats: int = 1) -> d
     }
 
 
-def print_rows(title: str, rows: dict[str, dict[str, float]], count: int, base: str, key: str = "seconds") -> None:
+def print_rows(title: str, rows: dict[str, dict[str, float]], count: int, key: str = "seconds") -> None:
+    """Print a table; the ratios are those to the first row."""
+    base = next(iter(rows.values()))
     print(f"\n{title}")
     print(f"{'':28} {'seconds':>9} {'events/s':>9} {'CPU ms/request':>15} {'ratio':>7}")
     for name, row in rows.items():
-        ratio = rows[base][key] / row[key] if key == "seconds" else row[key] / rows[base][key]
-        print(
-            f"{name:28} {row['seconds']:9.2f} {count / row['seconds']:9.0f} {row['cpu'] * 1e4 / count:15.3f} {ratio:7.2f}"
-        )
+        ratio = base[key] / row[key] if key == "seconds" else row[key] / base[key]
+        rate, cpu = count / row["seconds"], row["cpu"] * 1e4 / count
+        print(f"{name:28} {row['seconds']:9.2f} {rate:9.0f} {cpu:15.3f} {ratio:7.2f}")
+
+
+def latency(scale: int) -> None:
+    count = 20_000 // scale
+    rows = medians(["sequential_boto3", "pool_of_16_threads", "our_hook", "our_decorator_in_a_task"], count, 0.02)
+    print_rows(f"{count:,} events, 20 ms: times as fast as sequential boto3", rows, count)
+
+
+def cpu(scale: int) -> None:
+    count = 20_000 // scale
+    rows = medians(["sequential_boto3", "pool_of_16_threads", "our_hook"], count, 0, repeats=3)
+    print_rows(f"{count:,} events, 0 ms: CPU to that of sequential boto3", rows, count, "cpu")
+
+
+def task(scale: int) -> None:
+    count = 1_000 // scale
+    rows = medians(["amazons_operator_mapped", "our_operator_in_a_task", "our_decorator_in_a_task"], count, 0.02)
+    print_rows(f"{count:,} events as a task, 20 ms: times as fast as amazon's", rows, count)
+
+
+def memory(scale: int) -> None:
+    print("\nGrowth of the process, after it has sent 2,000")
+    with server(0) as url:
+        for name in ("our_hook_from_a_generator", "our_transfer_of_a_file"):
+            for count in (1_000_000 // scale, 2_000_000 // scale):
+                (row,) = measure(name, count, url)
+                print(f"{name:28} {count:>9,} events {row['growth']:7.1f} MB {row['seconds']:8.1f} s")
+
+
+def linear(scale: int) -> None:
+    print("\nCost by volume, from a generator, 0 ms")
+    with server(0) as url:
+        for count in (10_000 // scale, 100_000 // scale, 1_000_000 // scale):
+            (row,) = measure("our_hook_from_a_generator", count, url)
+            print(f"{count:>9,} events {row['seconds'] * 1e6 / count:7.1f} µs an event")
+
+
+SECTIONS = {section.__name__: section for section in (latency, cpu, task, memory, linear)}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--only", choices=["latency", "cpu", "task", "memory", "linear"])
+    parser.add_argument("--only", choices=SECTIONS)
     parser.add_argument("--child")
     parser.add_argument("--events", type=int)
     parser.add_argument("--repeats", type=int, default=1)
@@ -240,37 +278,10 @@ def main() -> None:
     if options.child:
         run_child(options.child, options.events, options.repeats)
         return
-    scale = 10 if options.quick else 1
-    wanted = [options.only] if options.only else ["latency", "cpu", "task", "memory", "linear"]
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
-    if "latency" in wanted:
-        count = 20_000 // scale
-        names = ["sequential_boto3", "pool_of_16_threads", "our_hook", "our_decorator_in_a_task"]
-        rows = medians(names, count, 0.02)
-        print_rows(f"{count:,} events, 20 ms: times as fast as sequential boto3", rows, count, names[0])
-    if "cpu" in wanted:
-        count = 20_000 // scale
-        names = ["sequential_boto3", "pool_of_16_threads", "our_hook"]
-        rows = medians(names, count, 0, repeats=3)
-        print_rows(f"{count:,} events, 0 ms: CPU to that of sequential boto3", rows, count, names[0], "cpu")
-    if "task" in wanted:
-        count = 1_000 // scale
-        names = ["amazons_operator_mapped", "our_operator_in_a_task", "our_decorator_in_a_task"]
-        rows = medians(names, count, 0.02)
-        print_rows(f"{count:,} events as a task, 20 ms: times as fast as amazon's", rows, count, names[0])
-    if "memory" in wanted:
-        print("\nGrowth of the process, after it has sent 2,000")
-        with server(0) as url:
-            for name in ("our_hook_from_a_generator", "our_transfer_of_a_file"):
-                for count in (1_000_000 // scale, 2_000_000 // scale):
-                    (row,) = measure(name, count, url)
-                    print(f"{name:28} {count:>9,} events {row['growth']:7.1f} MB {row['seconds']:8.1f} s")
-    if "linear" in wanted:
-        print("\nCost by volume, from a generator, 0 ms")
-        with server(0) as url:
-            for count in (10_000 // scale, 100_000 // scale, 1_000_000 // scale):
-                (row,) = measure("our_hook_from_a_generator", count, url)
-                print(f"{count:>9,} events {row['seconds'] * 1e6 / count:7.1f} µs an event")
+    for name, section in SECTIONS.items():
+        if options.only in (None, name):
+            section(10 if options.quick else 1)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A server, in a process of its own, that answers as PutEvents does, after a set time: python put_events_server.py 0.02"""
+"""A server that answers as PutEvents does, after a set time; as a process: ``python put_events_server.py 0.02``."""
 
 from __future__ import annotations
 
