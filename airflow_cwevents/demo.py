@@ -13,7 +13,6 @@ import io
 import json
 import os
 import shutil
-import signal
 import sys
 import tempfile
 import time
@@ -21,12 +20,12 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
+from airflow_cwevents.interrupts import Interrupts
 from airflow_cwevents.local_aws import LocalAws, LocalAwsError, isolated_environment
 from airflow_cwevents.policies import trust_policy, tutorial_role_policy
-from airflow_cwevents.processes import Process, deferred_interrupts
+from airflow_cwevents.processes import Process
 
 ROLE = "AWS_Events_Invoke_Targets"
 FUNCTION = "hello-world"
@@ -53,10 +52,9 @@ def run_demo() -> int:
     :return: the exit status: 0 if the function received the event.
     """
     began_at = time.monotonic()
-    signal.signal(signal.SIGTERM, _interrupt)
     try:
-        with ExitStack() as stack:
-            event = _run_in(stack.enter_context(_temporary_folder()), stack)
+        with Interrupts() as interrupts, ExitStack() as stack:
+            event = _run(interrupts, stack)
             print(f"\nThe Lambda function received:\n{json.dumps(event, indent=2)}\n")
     except KeyboardInterrupt:
         print("\nInterrupted. Nothing was left behind.", file=sys.stderr)
@@ -75,19 +73,22 @@ def example_dags_folder() -> Path:
     return installed if installed.is_dir() else here.parent / "dags"
 
 
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
-
-
-def _run_in(folder: Path, stack: ExitStack) -> dict[str, Any]:
+def _run(interrupts: Interrupts, stack: ExitStack) -> dict[str, Any]:
     if importlib.util.find_spec("ministack") is None:
         raise DemoError("the package ministack is missing. Install 'airflow-provider-cwevents[demo]'")
+    folder = Path(tempfile.mkdtemp(prefix="airflow-cwevents-demo-"))
+    stack.callback(shutil.rmtree, folder, ignore_errors=True)
     aws = LocalAws(folder)
     stack.enter_context(isolated_environment(folder, aws.url))
-    print(f"Starting a local AWS (ministack) on {aws.url}")
+    print(f"Starting a local AWS (ministack) on {aws.url}", flush=True)
     stack.enter_context(aws.process())
     log = folder / "airflow.log"
     airflow = stack.enter_context(_airflow(aws, folder, log))
+    with interrupts.allowed():
+        return _run_tutorial(aws, airflow, log)
+
+
+def _run_tutorial(aws: LocalAws, airflow: Process, log: Path) -> dict[str, Any]:
     aws.wait_until_ready()
     conf = create_prerequisites(aws)
     try:
@@ -95,16 +96,6 @@ def _run_in(folder: Path, stack: ExitStack) -> dict[str, Any]:
         return received_event(aws, event_id)
     except DemoError as error:
         raise DemoError(f"{error}\nAirflow's log: {_keep(log)}") from error
-
-
-@contextmanager
-def _temporary_folder() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="airflow-cwevents-demo-"))
-    try:
-        yield folder
-    finally:
-        with deferred_interrupts():
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -7,29 +7,12 @@ import signal
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import Self
 
 END_SECONDS = 5.0
-
-
-@contextmanager
-def deferred_interrupts() -> Iterator[None]:
-    """Let SIGINT and SIGTERM wait while something is done that must not be left halfway."""
-    pending: list[int] = []
-    handlers = {
-        number: signal.signal(number, lambda number, frame: pending.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-        for late in pending:
-            signal.raise_signal(late)
 
 
 class Process:
@@ -47,32 +30,21 @@ class Process:
         self._settings = settings
 
     def __enter__(self) -> Self:
-        try:
-            with self._log.open("wb") as log, deferred_interrupts():
-                self._process = self._start(log)
-        except KeyboardInterrupt:  # it has begun, and __exit__ is not called for what was not entered
-            self._end()
-            raise
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - the command is ours
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env={**os.environ, **self._settings},
+                text=True,
+                start_new_session=True,
+            )
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with deferred_interrupts():
-            self._end()
-
-    def _start(self, log: IO[bytes]) -> subprocess.Popen[str]:
-        return subprocess.Popen(  # noqa: S603 - the command is ours
-            self._command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            env={**os.environ, **self._settings},
-            text=True,
-            start_new_session=True,
-        )
-
-    def _end(self) -> None:
         for number in (signal.SIGTERM, signal.SIGKILL):
             self._signal_group(number)
             with suppress(subprocess.TimeoutExpired):

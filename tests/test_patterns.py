@@ -817,7 +817,7 @@ class TestInput:
         assert eval(repr(pattern)) == pattern  # noqa: S307
 
     @pytest.mark.parametrize(
-        ("text", "position"), [('{"a": [1,]}', "line 1 column 10"), ('{\n"a" 1}', "line 2 column 5")]
+        ("text", "position"), [('{"a": [1 2]}', "line 1 column 10"), ('{\n"a" 1}', "line 2 column 5")]
     )
     def test_malformed_text(self, text: str, position: str) -> None:
         error = refusal(text)

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import os
-import signal
 import sys
 import time
 from pathlib import Path
@@ -9,46 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from airflow_cwevents.processes import Process, deferred_interrupts
-
-
-def test_interrupt_waits_until_the_work_is_done() -> None:
-    done = []
-
-    def work() -> None:
-        with deferred_interrupts():
-            os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(0.01)
-            done.append("done")
-
-    with pytest.raises(KeyboardInterrupt):
-        work()
-    assert done == ["done"]
-
-
-def test_handlers_are_as_before() -> None:
-    before = signal.getsignal(signal.SIGINT)
-    with deferred_interrupts():
-        assert signal.getsignal(signal.SIGINT) is not before
-    assert signal.getsignal(signal.SIGINT) is before
-
-
-def test_process_that_is_interrupted_at_its_start_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The worst moment: it runs, and nobody has it yet."""
-    started = []
-    start = Process._start
-
-    def start_and_interrupt(self: Process, log: object) -> object:
-        process = start(self, log)  # type: ignore[arg-type]
-        started.append(process.pid)
-        os.kill(os.getpid(), signal.SIGINT)
-        return process
-
-    monkeypatch.setattr(Process, "_start", start_and_interrupt)
-    command = [sys.executable, "-c", "import time; time.sleep(60)"]
-    with pytest.raises(KeyboardInterrupt), Process(command, tmp_path / "log", {}):
-        pytest.fail("entered")
-    assert not psutil.pid_exists(started[0])
+from airflow_cwevents.processes import Process
 
 
 def test_whole_group_is_ended(tmp_path: Path) -> None:

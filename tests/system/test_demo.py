@@ -14,6 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from airflow_cwevents.interrupts import SIGNALS
+
 COMMAND = [sys.executable, "-m", "airflow_cwevents", "demo"]
 
 
@@ -71,7 +73,7 @@ def test_shows_the_event_as_the_function_received_it(environment: dict[str, str]
 
 
 @pytest.mark.usefixtures("clean")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", SIGNALS)
 @pytest.mark.parametrize("when", ["Starting a local AWS", "Created role", "put_rule"])
 def test_interrupted(environment: dict[str, str], when: str, number: signal.Signals) -> None:
     process = subprocess.Popen(COMMAND, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
