@@ -10,6 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tenacity import wait_none
+
+from tests.dict_store import DictStore
+from tests.fault_server import FaultServer
 
 # before Airflow is imported anywhere: it reads its settings once
 _home = tempfile.TemporaryDirectory(prefix="airflow-cwevents-tests-")
@@ -50,3 +54,20 @@ def aws() -> Iterator[None]:
 
     with mock_aws():
         yield
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultServer]:
+    """Give a server that answers as PutEvents does, and misbehaves when told to; nobody waits before trying again."""
+    from airflow_cwevents.hooks import CloudWatchEventsHook
+
+    monkeypatch.setattr(CloudWatchEventsHook, "entry_retry_wait", wait_none())
+    with FaultServer() as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_EVENTBRIDGE", server.url)
+        yield server
+
+
+@pytest.fixture
+def store() -> DictStore:
+    """Give what stands for Airflow's task state store."""
+    return DictStore()

@@ -5,21 +5,11 @@ from typing import Any
 
 import pytest
 from airflow.sdk import DAG
-from tenacity import wait_none
 
 from airflow_cwevents.decorators import put_events_task
 from airflow_cwevents.exceptions import InvalidEntryError, InvalidInputError, PutEventsError
-from airflow_cwevents.hooks import CloudWatchEventsHook
 from tests.dict_store import DictStore
 from tests.fault_server import FaultServer, Reply
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultServer]:
-    monkeypatch.setattr(CloudWatchEventsHook, "entry_retry_wait", wait_none())
-    with FaultServer() as server:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
-        yield server
 
 
 def run(function: Callable[..., Any], context: dict[str, Any] | None = None, *args: Any, **parameters: Any) -> Any:

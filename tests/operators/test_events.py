@@ -2,33 +2,18 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from airflow.sdk import DAG
-from tenacity import wait_none
 
 from airflow_cwevents.exceptions import InvalidEntryError, InvalidInputError, PutEventsError, PutEventsStoppedError
-from airflow_cwevents.hooks import CloudWatchEventsHook
 from airflow_cwevents.operators import PutEventsOperator
 from tests.dict_store import DictStore
 from tests.fault_server import Entry, FaultServer, Reply
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultServer]:
-    monkeypatch.setattr(CloudWatchEventsHook, "entry_retry_wait", wait_none())
-    with FaultServer() as server:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
-        yield server
-
-
-@pytest.fixture
-def store() -> DictStore:
-    return DictStore()
 
 
 def entries(count: int) -> list[dict[str, Any]]:

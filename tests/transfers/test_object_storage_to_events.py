@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,21 +9,11 @@ import pytest
 from airflow.sdk import ObjectStoragePath
 from airflow.sdk.io import attach
 from fsspec.implementations.memory import MemoryFileSystem
-from tenacity import wait_none
 
 from airflow_cwevents.exceptions import InvalidInputError, PutEventsError
-from airflow_cwevents.hooks import CloudWatchEventsHook
 from airflow_cwevents.transfers import ObjectStorageToEventsOperator
 from tests.dict_store import DictStore
 from tests.fault_server import FaultServer, Reply
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultServer]:
-    monkeypatch.setattr(CloudWatchEventsHook, "entry_retry_wait", wait_none())
-    with FaultServer() as server:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_EVENTBRIDGE", server.url)
-        yield server
 
 
 @pytest.fixture
