@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property, wraps
+from math import isfinite, nan
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from airflow.sdk import BaseOperator
@@ -153,8 +154,25 @@ def as_number(value: object, place: str) -> float:
     try:
         number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
-        raise InvalidInputError(place, f"{value!r} is no number", "Give a number", value) from None
+        number = nan
+    if not isfinite(number):
+        raise InvalidInputError(place, f"{value!r} is no number", "Give a number", value)
     return int(number) if number.is_integer() else number
+
+
+def as_integer(value: object, place: str) -> int:
+    """
+    Read a whole number, which is text where it came out of a template.
+
+    :param value: a number, or a text that says one.
+    :param place: the parameter's name, for the error.
+    :return: the number.
+    :raises InvalidInputError: if it is no whole number.
+    """
+    number = as_number(value, place)
+    if not isinstance(number, int):
+        raise InvalidInputError(place, f"{value!r} is not whole", "Give a whole number", value)
+    return number
 
 
 def as_list(value: object, place: str) -> list[Any]:

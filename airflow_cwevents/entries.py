@@ -271,9 +271,9 @@ def _parsed_time(value: object) -> object:
     try:
         if isinstance(value, str):
             return datetime.fromisoformat(value)
-        if isinstance(value, int | float):  # boto3 takes seconds since 1970 as well
+        if isinstance(value, int | float) and not isinstance(value, bool):  # boto3 takes seconds since 1970 as well
             return datetime.fromtimestamp(value, UTC)
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, OSError):
         return None
     return value
 

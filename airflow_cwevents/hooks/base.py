@@ -15,7 +15,7 @@ from airflow_cwevents.exceptions import InvalidInputError
 from airflow_cwevents.hooks.codec import speed_up_put_events
 from airflow_cwevents.hooks.send_options import MAX_CONCURRENCY
 
-# botocore's own three are over within seconds, and a quota that was used up is not free again by then.
+# botocore's own five are over within seconds, and a quota of AWS's that was used up is not free again by then.
 REQUEST_ATTEMPTS = 8
 _RETRY_VARIABLES = frozenset({"AWS_MAX_ATTEMPTS", "AWS_RETRY_MODE"})
 
@@ -79,7 +79,8 @@ class EventsClientHook(AwsBaseHook):
     def _tuning(self) -> Config:
         """Return settings that make many requests at once cheap; what the user set stays."""
         user: Any = self.config  # the stubs do not know Config's attributes
-        retries: Any = {"mode": "standard", "total_max_attempts": REQUEST_ATTEMPTS}
+        # not "standard", where all threads of a client share a quota of retries: an outage of seconds uses it up
+        retries: Any = {"mode": "legacy", "total_max_attempts": REQUEST_ATTEMPTS}
         return Config(
             retries=retries if user.retries is None and not _RETRY_VARIABLES & os.environ.keys() else user.retries,
             # a pool is filled on demand only, and its size must not hold back the sender

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from datetime import datetime
 from typing import Any
 
@@ -12,12 +12,16 @@ _ENTRIES = "airflow_cwevents_entries"
 _PLACEHOLDER: list[dict[str, Any]] = [{}]
 
 
+class CheckedEntries(list[Mapping[str, Any]]):
+    """Entries that were checked, and that botocore need not check."""
+
+
 def speed_up_put_events(client: Any) -> None:
     """
-    Make ``client.put_events`` cheaper by about a tenth of its CPU time, through botocore's event system.
+    Make ``client.put_events`` of :class:`CheckedEntries` cheaper by about a tenth, through botocore's event system.
 
-    Checks of the entries are the caller's: botocore's own see a placeholder. Everything else (signing, endpoints,
-    retries, :class:`botocore.stub.Stubber`, moto) works as ever.
+    botocore's own checks see a placeholder. Everything else (signing, endpoints, retries,
+    :class:`botocore.stub.Stubber`, moto) works as ever, and so does a call with a plain list.
 
     :param client: a boto3 client ``events``.
 
@@ -31,14 +35,16 @@ def speed_up_put_events(client: Any) -> None:
 
 
 def _set_entries_aside(params: MutableMapping[str, Any], context: MutableMapping[str, Any], **_: Any) -> None:
-    context[_ENTRIES] = params["Entries"]
-    params["Entries"] = _PLACEHOLDER
+    if isinstance(params.get("Entries"), CheckedEntries):
+        context[_ENTRIES] = params["Entries"]
+        params["Entries"] = _PLACEHOLDER
 
 
 def _write_body(params: MutableMapping[str, Any], context: MutableMapping[str, Any], **_: Any) -> None:
-    body = json.loads(params["body"])
-    body["Entries"] = context[_ENTRIES]
-    params["body"] = _encode(body).encode()
+    if _ENTRIES in context:
+        body = json.loads(params["body"])
+        body["Entries"] = context[_ENTRIES]
+        params["body"] = _encode(body).encode()
 
 
 def _to_timestamp(value: object) -> float:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import (
+    ClientError,
+    ConnectionError,  # noqa: A004 - botocore's, which Python's is not
+    CredentialRetrievalError,
+    HTTPClientError,
+    NoCredentialsError,
+    TokenRetrievalError,
+)
 
 from airflow_cwevents.arns import DEFAULT_EVENT_BUS
 from airflow_cwevents.exceptions import (
@@ -26,6 +34,17 @@ _NOT_FOUND_CODES = frozenset(
     }
 )
 
+# The way to AWS, or to the credentials, is not there at the moment.
+_PASSING_ERRORS = (
+    HTTPClientError,
+    ConnectionError,
+    CredentialRetrievalError,
+    NoCredentialsError,
+    TokenRetrievalError,
+)
+_QUOTED_VALUE = re.compile(r"Value '.*' at '", re.DOTALL)
+_MESSAGE_LENGTH = 300
+
 
 def code_of(error: BaseException) -> str | None:
     """Return the error code of a ClientError, None for any other error."""
@@ -43,14 +62,20 @@ def error_code(error: Exception) -> str:
 
 
 def error_message(error: Exception) -> str:
-    """Return the message of any error; it is never empty."""
-    return message_of(error) or str(error)
+    """Return the message of any error, short; it is never empty."""
+    return shortened(message_of(error) or str(error))
+
+
+def shortened(message: str) -> str:
+    """Return a message of AWS's without the values that it quotes: payloads are not to get into logs."""
+    message = _QUOTED_VALUE.sub("The value at '", message)
+    return message if len(message) <= _MESSAGE_LENGTH else f"{message[: _MESSAGE_LENGTH - 1]}…"
 
 
 def is_transient(error: Exception) -> bool:
     """Return whether the same request may succeed another time, as far as the error of one tells."""
     if not isinstance(error, ClientError):
-        return isinstance(error, HTTPClientError)
+        return isinstance(error, _PASSING_ERRORS)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     return status >= 500 or code_of(error) in THROTTLING_CODES | TRANSIENT_REQUEST_CODES
 

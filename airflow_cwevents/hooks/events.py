@@ -12,13 +12,15 @@ from tenacity import wait_random_exponential
 
 from airflow_cwevents.arns import check_event_bus_name
 from airflow_cwevents.entries import Entry, EntryResult, check_size, normalise_entry
-from airflow_cwevents.exceptions import InvalidEntryError, InvalidInputError
+from airflow_cwevents.exceptions import EventBusNotFoundError, InvalidEntryError, InvalidInputError
+from airflow_cwevents.hooks.codec import CheckedEntries
 from airflow_cwevents.hooks.event_buses import EventBusesHook
 from airflow_cwevents.hooks.send_options import SendOptions
 from airflow_cwevents.hooks.sender import EventSender, SizedEntry
 from airflow_cwevents.limits import MAX_REQUEST_BYTES
 
 INVALID_ENTRY = "InvalidEntry"
+BUS_NOT_FOUND = "EventBusNotFound"
 
 
 class EventsHook(EventBusesHook):
@@ -94,6 +96,9 @@ class EventsHook(EventBusesHook):
         entries: Iterable[SizedEntry | EntryResult],
         options: SendOptions,
         endpoint_id: str | None = None,
+        *,
+        in_order: bool = True,
+        on_tick: Callable[[], None] | None = None,
     ) -> EventSender:
         """
         Send entries that are ready; :meth:`put_events` is the same for those that are not.
@@ -101,10 +106,19 @@ class EventsHook(EventBusesHook):
         :param entries: the entries; those that cannot be sent, as their results.
         :param options: how to send.
         :param endpoint_id: the id of a global endpoint.
-        :return: an iterator of :class:`~airflow_cwevents.entries.EntryResult`, one an entry, in input order.
+        :param in_order: whether to give the results in input order; if not, each as soon as it is known.
+        :param on_tick: called every second or more often, between the results.
+        :return: an iterator of :class:`~airflow_cwevents.entries.EntryResult`, one an entry.
         :raises InvalidInputError: if the endpoint needs a package that is missing.
         """
-        sender = EventSender(self._request_function(endpoint_id), entries, options, self.entry_retry_wait)
+        sender = EventSender(
+            self._request_function(endpoint_id),
+            entries,
+            options,
+            self.entry_retry_wait,
+            in_order=in_order,
+            on_tick=on_tick,
+        )
         self._senders.add(sender)
         return sender
 
@@ -125,7 +139,7 @@ class EventsHook(EventBusesHook):
     def _request_function(self, endpoint_id: str | None) -> Callable[[list[Mapping[str, Any]]], Mapping[str, Any]]:
         put_events = self.conn.put_events
         if not endpoint_id:
-            return lambda entries: put_events(Entries=entries)
+            return lambda entries: put_events(Entries=CheckedEntries(entries))
         if importlib.util.find_spec("awscrt") is None:
             raise InvalidInputError(
                 "endpoint_id",
@@ -133,7 +147,7 @@ class EventsHook(EventBusesHook):
                 "Install 'botocore[crt]' where the task runs",
                 endpoint_id,
             )
-        return lambda entries: put_events(Entries=entries, EndpointId=endpoint_id)
+        return lambda entries: put_events(Entries=CheckedEntries(entries), EndpointId=endpoint_id)
 
 
 class Preparation:
@@ -157,7 +171,8 @@ class Preparation:
         self._max_bytes = max_bytes
         self._members = members
         self._check_event_bus = check_event_bus
-        self._known_buses: set[str | None] = {None}
+        # None for a bus that exists, or is not looked up
+        self._known_buses: dict[str | None, EventBusNotFoundError | None] = {None: None}
         self._check_bus_once(event_bus_name)
 
     def prepare(self, entries: Iterable[Entry | Mapping[str, Any]]) -> Iterable[SizedEntry | EntryResult]:
@@ -184,6 +199,8 @@ class Preparation:
             return self.prepare_one(index, entry)
         except InvalidEntryError as error:
             return EntryResult(index, None, INVALID_ENTRY, error.without_index, entry=entry)
+        except EventBusNotFoundError as error:
+            return EntryResult(index, None, BUS_NOT_FOUND, str(error), entry=entry)
 
     def prepare_one(self, index: int, entry: Entry | Mapping[str, Any]) -> SizedEntry:
         """
@@ -193,6 +210,7 @@ class Preparation:
         :param entry: the entry.
         :return: the entry.
         :raises InvalidEntryError: if it is bad.
+        :raises EventBusNotFoundError: if it names a bus that does not exist.
         """
         wire = normalise_entry(entry, index, self._event_bus_name, self._members)
         size = check_size(wire, index, self._max_bytes)
@@ -201,6 +219,14 @@ class Preparation:
 
     def _check_bus_once(self, event_bus_name: str | None) -> None:
         if event_bus_name not in self._known_buses:
+            self._known_buses[event_bus_name] = self._bus_error(event_bus_name)
+        if error := self._known_buses[event_bus_name]:
+            raise error
+
+    def _bus_error(self, event_bus_name: str | None) -> EventBusNotFoundError | None:
+        try:
             if self._check_event_bus:
                 self._check_event_bus(event_bus_name)
-            self._known_buses.add(event_bus_name)
+        except EventBusNotFoundError as error:
+            return error
+        return None

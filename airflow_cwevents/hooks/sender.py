@@ -1,13 +1,13 @@
-"""Any number of entries sent concurrently, in bounded memory, with the results in input order."""
+"""Any number of entries sent concurrently, in bounded memory."""
 
 from __future__ import annotations
 
 import heapq
 import time
+import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -15,11 +15,12 @@ from botocore.parsers import ResponseParserError
 
 from airflow_cwevents.entries import EntryResult, pack
 from airflow_cwevents.exceptions import PutEventsStoppedError
-from airflow_cwevents.hooks.errors import error_code, error_message, is_transient
+from airflow_cwevents.hooks.errors import error_code, error_message, is_transient, shortened
 from airflow_cwevents.hooks.throttle import Throttle, wait_seconds
 from airflow_cwevents.hooks.workers import Workers
 from airflow_cwevents.limits import (
     MAX_ENTRIES_PER_REQUEST,
+    MAX_REQUEST_BYTES,
     RETRYABLE_ENTRY_CODES,
     THROTTLING_CODES,
 )
@@ -29,8 +30,13 @@ if TYPE_CHECKING:
 
     from airflow_cwevents.hooks.send_options import SendOptions
 
-# How many results may wait for an earlier one that is sent again: what bounds the memory, not the throughput.
-MAX_WAITING_RESULTS = 10_000
+# What bounds the memory: how many entries may be on their way at a time, and how many bytes they may have.
+MAX_UNSETTLED_ENTRIES = 10_000
+MAX_HELD_BYTES = 64 * 1024 * 1024
+# So many bad entries in a row are told of before more are read.
+MAX_BAD_IN_A_ROW = 20
+# How long to wait at most before on_tick is called again, in seconds.
+TICK_SECONDS = 1.0
 # Airflow kills a task 5 seconds after it asked it to end; the checkpoint needs some of them.
 STOP_GRACE_SECONDS = 3.0
 MISSING_RESULT = "MissingResult"
@@ -65,16 +71,20 @@ class EventSender(Iterator[EntryResult]):
     """
     Sends entries through a function that puts one request; iterating over it does the sending.
 
-    It gives the results in input order, as soon as that allows, and raises :class:`PutEventsStoppedError` after
-    :meth:`stop`, when it has given the results that are known. Who lets go of it before its end ends the sending.
+    It raises :class:`PutEventsStoppedError` after :meth:`stop`, when it has given the results that are known. Who lets
+    go of it before its end ends the sending.
 
     :param put_events: puts up to ten entries, as boto3's ``put_events(Entries=…)`` does, from any thread.
     :param entries: the entries; those that cannot be sent, as their results. It is read as far ahead as is needed to
         keep the requests going. What it raises is raised after the results of all before.
     :param options: how to send.
     :param wait: how long to wait before an entry is sent again, and before anything is after AWS throttled.
+    :param in_order: whether to give the results in input order; if not, each as soon as it is known.
+    :param on_tick: called every second or more often, between the results.
     :param clock: seconds, as :func:`time.monotonic` gives them.
     """
+
+    _begun = True  # until there is something to begin
 
     def __init__(
         self,
@@ -82,13 +92,23 @@ class EventSender(Iterator[EntryResult]):
         entries: Iterable[SizedEntry | EntryResult],
         options: SendOptions,
         wait: wait_base,
+        *,
+        in_order: bool = True,
+        on_tick: Callable[[], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._sending = _Sending(put_events, entries, options, wait, clock)
+        self._sending = _Sending(put_events, entries, options, wait, in_order=in_order, on_tick=on_tick, clock=clock)
         self._results = self._sending.results()
+        self._begun = False
 
     def __next__(self) -> EntryResult:
+        self._begun = True
         return next(self._results)
+
+    def __del__(self) -> None:
+        if not self._begun:
+            text = "put_events was called and its result not iterated over: nothing was sent"
+            warnings.warn(text, RuntimeWarning, stacklevel=2, source=self)
 
     @property
     def requests(self) -> int:
@@ -102,7 +122,14 @@ class EventSender(Iterator[EntryResult]):
 
     def stop(self) -> None:
         """Send nothing more; safe to call from another thread or a signal handler."""
+        self._begun = True
         self._sending.stop()
+
+    def drain(self) -> Iterator[EntryResult]:
+        """Send nothing more, and give the results that are known and were not given, also after an exception."""
+        self.stop()
+        self._results.close()
+        return self._sending.known_when_stopped()
 
 
 class _Sending:
@@ -114,6 +141,9 @@ class _Sending:
         entries: Iterable[SizedEntry | EntryResult],
         options: SendOptions,
         wait: wait_base,
+        *,
+        in_order: bool,
+        on_tick: Callable[[], None] | None,
         clock: Callable[[], float],
     ) -> None:
         self.requests = 0
@@ -124,38 +154,58 @@ class _Sending:
         self._exhausted = False
         self._options = options
         self._wait = wait
+        self._in_order = in_order
+        self._on_tick = on_tick
         self._clock = clock
         self._throttle = Throttle(options.max_concurrency, options.max_events_per_second, wait, clock)
         self._workers: Workers[list[_Request], list[_Request]] = Workers(self._perform)
         self._batches: Iterator[list[SizedEntry]] = iter(())
+        self._answers: deque[_Request] = deque()
         self._halves: deque[list[SizedEntry]] = deque()
         self._retries: list[tuple[float, int, SizedEntry]] = []
-        self._results: dict[int, EntryResult] = {}
-        self._next_position = 0
+        self._results: dict[int, tuple[EntryResult, int]] = {}
+        self._held_bytes = 0
         self._read = 0
+        self._given = 0
         self._sent = 0
+        self._hurried = False
         self._stop_at: float | None = None
 
     def stop(self) -> None:
-        self._stop_at = self._clock() + STOP_GRACE_SECONDS
+        if self._stop_at is None:
+            self._stop_at = self._clock() + STOP_GRACE_SECONDS
         self._workers.wake()
 
-    def results(self) -> Iterator[EntryResult]:
+    def results(self) -> Generator[EntryResult, None, None]:
         try:
-            while not self._stopped:
-                self._submit()
-                yield from self._in_order()
-                if not self._unfinished:
-                    break
-                self._settle(self._workers.results(self._seconds_to_wait()))
-            if self._stopped:
-                yield from self._known_when_stopped()
+            yield from self._results_until_stopped()
+            yield from self.known_when_stopped()
             if self._source_error:
                 raise self._source_error
-            if self._stopped:
+            if self._stopped and self._unfinished:
                 raise PutEventsStoppedError(self._sent)
-        finally:
+        finally:  # what is not begun by now is not sent
+            self.stop()
             self._workers.close()
+
+    def known_when_stopped(self) -> Iterator[EntryResult]:
+        self._settle()
+        while self._workers.busy and (seconds := (self._stop_at or 0) - self._clock()) > 0:
+            self._workers.wait(seconds)
+            self._settle()
+        for position in sorted(self._results):
+            yield self._give(position)
+
+    def _results_until_stopped(self) -> Iterator[EntryResult]:
+        while not self._stopped:
+            self._submit()
+            yield from self._known()
+            if not self._unfinished:
+                break
+            if self._on_tick:
+                self._on_tick()
+            self._workers.wait(self._seconds_to_wait())
+            self._settle()
 
     @property
     def _stopped(self) -> bool:
@@ -163,11 +213,16 @@ class _Sending:
 
     @property
     def _unfinished(self) -> bool:
-        return not self._exhausted or self._next_position < self._read
+        return not self._exhausted or self._given < self._read
 
     def _submit(self) -> None:
+        """Send as much as may be sent; hurry back if there are results, as the source may be slow."""
+        self._hurried = False
         while not self._stopped and self._throttle.admits(self._workers.busy) and (job := list(self._next_requests())):
             self._workers.submit(job)
+            if self._workers.have_results:
+                self._hurried = True
+                return
 
     def _next_requests(self) -> Iterator[_Request]:
         for _ in range(self._throttle.requests_per_job):
@@ -176,6 +231,8 @@ class _Sending:
             self.requests += 1
             self.bytes += sum(item.size for item in batch)
             yield _Request(self._throttle.on_send(len(batch)), batch)
+            if self._workers.have_results:
+                return
 
     def _next_batch(self) -> list[SizedEntry] | None:
         if self._halves:
@@ -189,18 +246,30 @@ class _Sending:
 
     def _available(self) -> Iterator[SizedEntry]:
         """Give what can be sent now: first what is to be sent again, then what the source has."""
-        while True:
+        bad = 0
+        while bad < MAX_BAD_IN_A_ROW:
             if self._retries and self._retries[0][0] <= self._clock():
                 yield heapq.heappop(self._retries)[2]
             elif (item := self._read_one()) is None:
                 return
             elif isinstance(item, EntryResult):
-                self._results[self._read - 1] = item
+                bad += 1
+                self._finish(self._read - 1, item, MAX_REQUEST_BYTES)
             else:
+                bad = 0
                 yield item
+        self._hurried = True
+
+    @property
+    def _may_read(self) -> bool:
+        return (
+            not self._exhausted
+            and self._read - self._given < MAX_UNSETTLED_ENTRIES
+            and self._held_bytes < MAX_HELD_BYTES
+        )
 
     def _read_one(self) -> SizedEntry | EntryResult | None:
-        if self._exhausted or self._read - self._next_position >= MAX_WAITING_RESULTS:
+        if not self._may_read:
             return None
         try:
             item = next(self._source)
@@ -215,12 +284,23 @@ class _Sending:
             return None
         if isinstance(item, SizedEntry):
             item.position = self._read
+            self._held_bytes += item.size
+        else:
+            self._held_bytes += MAX_REQUEST_BYTES
         self._read += 1
         return item
 
     def _seconds_to_wait(self) -> float | None:
         """Return when to look again if no result comes before, in seconds; None if only a result lets us go on."""
-        if self._workers.busy >= self._throttle.limit:
+        seconds = self._seconds_until_more_can_be_sent()
+        if not self._on_tick:
+            return seconds
+        return TICK_SECONDS if seconds is None else min(seconds, TICK_SECONDS)
+
+    def _seconds_until_more_can_be_sent(self) -> float | None:
+        if self._hurried:
+            return 0.0
+        if self._workers.busy >= int(self._throttle.limit):
             return None
         if held_back := self._throttle.seconds_until_free():
             return held_back
@@ -241,25 +321,34 @@ class _Sending:
         request.seconds = time.perf_counter() - begin
         return request
 
-    def _settle(self, done: list[list[_Request]]) -> None:
-        for answer in chain.from_iterable(done):
-            self._throttle.on_answer(answer.seconds)
-            if answer.error is not None:
-                self._settle_error(answer, answer.error)
-            else:
-                self._settle_response(answer, answer.response or {})
+    def _settle(self) -> None:
+        """Take note of all answers that have come; an exception in between loses one of them at most."""
+        while True:
+            while self._answers:
+                self._settle_answer(self._answers.popleft())
+            if (job := self._workers.take()) is None:
+                return
+            self._answers.extend(job)
+
+    def _settle_answer(self, answer: _Request) -> None:
+        self._throttle.on_answer(answer.seconds)
+        if answer.error is not None:
+            self._settle_error(answer, answer.error)
+        else:
+            self._settle_response(answer, answer.response or {})
 
     def _settle_response(self, answer: _Request, response: Mapping[str, Any]) -> None:
         throttled = response.get("ResponseMetadata", {}).get("RetryAttempts", 0) > 0
         entries = response.get("Entries") or ()
         for position, item in enumerate(answer.batch):
-            entry = entries[position] if position < len(entries) else {}
+            entry = (entries[position] if position < len(entries) else None) or {}
             if event_id := entry.get("EventId"):
                 self._sent += 1
-                self._results[item.position] = EntryResult(item.index, event_id)
+                self._held_bytes -= item.size
+                self._finish(item.position, EntryResult(item.index, event_id), 0)
             else:
                 code = entry.get("ErrorCode") or MISSING_RESULT
-                message = entry.get("ErrorMessage") or "AWS's response says nothing of this entry"
+                message = shortened(entry.get("ErrorMessage") or "AWS's response says nothing of this entry")
                 throttled = throttled or code in THROTTLING_CODES
                 self._fail(item, code, message, again=code in RETRYABLE_ENTRY_CODES or code == MISSING_RESULT)
         if throttled:
@@ -269,7 +358,7 @@ class _Sending:
 
     def _settle_error(self, answer: _Request, error: Exception) -> None:
         code, message = error_code(error), error_message(error)
-        if code in THROTTLING_CODES:
+        if is_transient(error):
             self._throttle.on_throttled(answer.number)
         if code in {"ValidationException", "413"} and len(answer.batch) > 1:
             # One entry must not cost the others their place, nor a region with a lower limit all of them.
@@ -290,17 +379,22 @@ class _Sending:
         if again and in_time and item.failures < self._options.max_attempts:
             heapq.heappush(self._retries, (due, item.position, item))
         else:
-            self._results[item.position] = EntryResult(
-                item.index, None, code, message, retryable=again or transient, entry=item.entry
-            )
+            result = EntryResult(item.index, None, code, message, retryable=again or transient, entry=item.entry)
+            self._finish(item.position, result, item.size)
 
-    def _in_order(self) -> Iterator[EntryResult]:
-        while (result := self._results.pop(self._next_position, None)) is not None:
-            self._next_position += 1
-            yield result
+    def _finish(self, position: int, result: EntryResult, held_bytes: int) -> None:
+        self._results[position] = result, held_bytes
 
-    def _known_when_stopped(self) -> Iterator[EntryResult]:
-        while self._workers.busy and (seconds := (self._stop_at or 0) - self._clock()) > 0:
-            self._settle(self._workers.results(seconds))
-        for position in sorted(self._results):
-            yield self._results.pop(position)
+    def _known(self) -> Iterator[EntryResult]:
+        if self._in_order:
+            while self._given in self._results:
+                yield self._give(self._given)
+        else:
+            while self._results:
+                yield self._give(next(iter(self._results)))
+
+    def _give(self, position: int) -> EntryResult:
+        result, held_bytes = self._results.pop(position)
+        self._held_bytes -= held_bytes
+        self._given += 1
+        return result

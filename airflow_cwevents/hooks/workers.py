@@ -1,9 +1,11 @@
-"""Threads that call a function, and a queue that its results come back on."""
+"""Threads that call a function, and hand its results back."""
 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
@@ -24,7 +26,8 @@ class Workers(Generic[Job, Result]):
     def __init__(self, function: Callable[[Job], Result]) -> None:
         self._function = function
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
-        self._results: SimpleQueue[Result | None] = SimpleQueue()
+        self._done: deque[Result] = deque()
+        self._signs: SimpleQueue[None] = SimpleQueue()
         self._threads = 0
         self.busy = 0
 
@@ -36,27 +39,32 @@ class Workers(Generic[Job, Result]):
             threading.Thread(target=self._run, name=f"put-events-{self._threads}", daemon=True).start()
         self._jobs.put(job)
 
-    def results(self, timeout: float | None) -> list[Result]:
-        """
-        Wait for results.
+    @property
+    def have_results(self) -> bool:
+        """Whether :meth:`take` would give one."""
+        return bool(self._done)
 
-        :param timeout: how long at most, in seconds; None for as long as it takes.
-        :return: those that have come; none if the time is over, or :meth:`wake` was called.
+    def wait(self, timeout: float | None) -> None:
         """
-        done: list[Result] = []
-        try:
-            result = self._results.get(timeout=timeout)
-            while result is not None:
-                done.append(result)
-                result = self._results.get_nowait()
-        except Empty:
-            pass
-        self.busy -= len(done)
-        return done
+        Wait for a result.
+
+        :param timeout: how long at most, in seconds; None until there is one, or :meth:`wake` is called.
+        """
+        with suppress(Empty):
+            self._signs.get(timeout=timeout)
+            while True:  # one look is enough for all that are there
+                self._signs.get_nowait()
+
+    def take(self) -> Result | None:
+        """Return a result, None if there is none. Only this takes one away: an exception in :meth:`wait` loses none."""
+        if not self._done:
+            return None
+        self.busy -= 1
+        return self._done.popleft()
 
     def wake(self) -> None:
-        """End a call of :meth:`results` early; safe in a signal handler."""
-        self._results.put(None)
+        """End a call of :meth:`wait` early; safe in a signal handler."""
+        self._signs.put(None)
 
     def close(self) -> None:
         """Let the threads end when they have done what they are at, without waiting for them."""
@@ -65,4 +73,5 @@ class Workers(Generic[Job, Result]):
 
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:
-            self._results.put(self._function(job))
+            self._done.append(self._function(job))
+            self._signs.put(None)

@@ -83,7 +83,7 @@ class TestTuning:
         assert config.retries == {"mode": "adaptive", "total_max_attempts": 3}
 
     def test_requests_are_tried_more_often_than_botocore_would(self) -> None:
-        assert hook_with().conn.meta.config.retries == {"mode": "standard", "total_max_attempts": REQUEST_ATTEMPTS}
+        assert hook_with().conn.meta.config.retries == {"mode": "legacy", "total_max_attempts": REQUEST_ATTEMPTS}
 
     @pytest.mark.parametrize(
         ("variable", "value", "expected"),

@@ -8,8 +8,9 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ParamValidationError
 
-from airflow_cwevents.hooks.codec import speed_up_put_events
+from airflow_cwevents.hooks.codec import CheckedEntries, speed_up_put_events
 from tests.fault_server import FaultServer
 
 
@@ -44,14 +45,24 @@ def test_body_is_botocores(entry: dict[str, Any]) -> None:
     plain, ours = boto3.client("events"), boto3.client("events")
     speed_up_put_events(ours)
     entries = [entry, {**entry, "Source": "other"}]
-    assert body_of(ours, Entries=entries) == body_of(plain, Entries=entries)
+    assert body_of(ours, Entries=CheckedEntries(entries)) == body_of(plain, Entries=entries)
+
+
+def test_plain_list_is_botocores_to_check() -> None:
+    client = boto3.client("events")
+    speed_up_put_events(client)
+    with pytest.raises(ParamValidationError, match="Sourc"):
+        client.put_events(Entries=[{"Sourc": "s"}])
+    assert body_of(client, Entries=[{"Source": "s", "Time": "2026-01-31T12:00:00Z"}]) == {
+        "Entries": [{"Source": "s", "Time": 1769860800}]
+    }
 
 
 def test_callers_entries_stay_as_they_were() -> None:
     client = boto3.client("events")
     speed_up_put_events(client)
     entries = [{"Source": "s", "DetailType": "d", "Detail": "{}"}]
-    body_of(client, Entries=entries)
+    body_of(client, Entries=CheckedEntries(entries))
     assert entries == [{"Source": "s", "DetailType": "d", "Detail": "{}"}]
 
 
@@ -59,7 +70,8 @@ def test_answer_is_read_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     with FaultServer() as server:
         client = boto3.client("events", endpoint_url=server.url)
         speed_up_put_events(client)
-        response = client.put_events(Entries=[{"Source": "s", "DetailType": "d", "Detail": '{"n": 1}'}])
+        entries = CheckedEntries([{"Source": "s", "DetailType": "d", "Detail": '{"n": 1}'}])
+        response = client.put_events(Entries=entries)
     assert response["FailedEntryCount"] == 0
     assert len(response["Entries"][0]["EventId"]) == 36
     assert server.delivered == [{"Source": "s", "DetailType": "d", "Detail": '{"n": 1}'}]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +12,7 @@ from tenacity import wait_none
 
 from airflow_cwevents.exceptions import EventBusNotFoundError, InvalidEntryError, InvalidInputError
 from airflow_cwevents.hooks import CloudWatchEventsHook
+from tests.fault_server import FaultServer
 
 ENTRY = {"Source": "com.company.app", "DetailType": "appRequestSubmitted", "Detail": {"key1": "value1"}}
 
@@ -34,7 +36,7 @@ def answer(*results: dict[str, str]) -> dict[str, Any]:
 
 
 def test_sends_what_aws_takes(hook: CloudWatchEventsHook, stub: Stubber) -> None:
-    time = datetime(2026, 1, 31, 12, tzinfo=UTC)
+    noon = datetime(2026, 1, 31, 12, tzinfo=UTC)
     stub.add_response(
         "put_events",
         answer({"EventId": "1"}),
@@ -44,7 +46,7 @@ def test_sends_what_aws_takes(hook: CloudWatchEventsHook, stub: Stubber) -> None
                     "Source": "com.company.app",
                     "DetailType": "appRequestSubmitted",
                     "Detail": '{"key1":"value1"}',
-                    "Time": time,
+                    "Time": noon,
                     "Resources": ["arn:aws:s3:::b"],
                     "EventBusName": "default",
                     "TraceHeader": "Root=1-5759e988",
@@ -77,8 +79,17 @@ def test_failed_entries_are_sent_again_with_exact_parameters(hook: CloudWatchEve
     ]
 
 
-def test_nothing_is_sent_before_the_first_result_is_asked_for(hook: CloudWatchEventsHook, stub: Stubber) -> None:
-    hook.put_events([ENTRY])
+def test_nothing_is_sent_before_the_first_result_is_asked_for(hook: CloudWatchEventsHook, server: FaultServer) -> None:
+    sender = hook.put_events([{**ENTRY, "Detail": {"n": 1}}])
+    time.sleep(0.05)
+    assert server.requests == []
+    assert next(sender).event_id
+    assert len(server.requests) == 1
+
+
+def test_result_that_nobody_iterates_over_is_a_warning(hook: CloudWatchEventsHook) -> None:
+    with pytest.warns(RuntimeWarning, match="nothing was sent"):
+        hook.put_events([ENTRY])
 
 
 def test_bad_entry_of_a_list_is_an_error_before_anything_is_sent(hook: CloudWatchEventsHook, stub: Stubber) -> None:
@@ -109,13 +120,11 @@ class TestEventBus:
             hook.put_events([ENTRY, {**ENTRY, "EventBusName": "missing"}])
         assert caught.value.event_bus_name == "missing"
 
-    def test_missing_bus_of_a_stream_stops_it_there(self, hook: CloudWatchEventsHook) -> None:
-        stream = iter([ENTRY, ENTRY, {**ENTRY, "EventBusName": "missing"}])
-        results = []
-        with pytest.raises(EventBusNotFoundError):
-            results.extend(hook.put_events(stream))
-        assert [result.index for result in results] == [0, 1]
-        assert all(result.event_id for result in results)
+    def test_missing_bus_of_a_stream_fails_its_entries_only(self, hook: CloudWatchEventsHook) -> None:
+        lost = {**ENTRY, "EventBusName": "missing"}
+        results = list(hook.put_events(iter([ENTRY, lost, ENTRY, lost])))
+        assert [result.error_code for result in results] == [None, "EventBusNotFound", None, "EventBusNotFound"]
+        assert "'missing'" in str(results[3].error_message)
 
     def test_each_bus_is_looked_up_once(self, hook: CloudWatchEventsHook) -> None:
         boto3.client("events").create_event_bus(Name="orders")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -14,8 +15,16 @@ from tenacity import wait_fixed, wait_none
 
 from airflow_cwevents.entries import EntryResult
 from airflow_cwevents.exceptions import InvalidInputError, PutEventsStoppedError
+from airflow_cwevents.hooks import sender as sender_module
 from airflow_cwevents.hooks.send_options import SendOptions
-from airflow_cwevents.hooks.sender import MAX_WAITING_RESULTS, EventSender, SizedEntry
+from airflow_cwevents.hooks.sender import (
+    MAX_BAD_IN_A_ROW,
+    MAX_HELD_BYTES,
+    MAX_UNSETTLED_ENTRIES,
+    EventSender,
+    SizedEntry,
+)
+from airflow_cwevents.hooks.workers import Workers
 
 Put = Callable[[list[Mapping[str, Any]]], Mapping[str, Any]]
 
@@ -60,7 +69,7 @@ def test_source_is_not_read_further_than_the_waiting_results_may_grow() -> None:
 
     def source() -> Iterator[SizedEntry]:
         nonlocal read
-        for item in items(5 * MAX_WAITING_RESULTS):
+        for item in items(5 * MAX_UNSETTLED_ENTRIES):
             read += 1
             yield item
 
@@ -71,7 +80,7 @@ def test_source_is_not_read_further_than_the_waiting_results_may_grow() -> None:
         nonlocal first_refused, most_read
         answers = ok(entries)["Entries"]
         numbers = [entry["n"] for entry in entries]
-        if 0 in numbers and read < MAX_WAITING_RESULTS:
+        if 0 in numbers and read < MAX_UNSETTLED_ENTRIES:
             first_refused += 1
             answers[numbers.index(0)] = {"ErrorCode": "InternalFailure"}
         elif 0 in numbers:
@@ -81,8 +90,8 @@ def test_source_is_not_read_further_than_the_waiting_results_may_grow() -> None:
     sending = sender(put, source(), max_attempts=1_000_000, max_concurrency=1)
     assert next(sending).index == 0
     assert first_refused > 0
-    assert MAX_WAITING_RESULTS <= most_read <= MAX_WAITING_RESULTS + 1
-    assert sum(1 for _ in sending) == 5 * MAX_WAITING_RESULTS - 1
+    assert MAX_UNSETTLED_ENTRIES <= most_read <= MAX_UNSETTLED_ENTRIES + 1
+    assert sum(1 for _ in sending) == 5 * MAX_UNSETTLED_ENTRIES - 1
 
 
 def test_entries_that_cannot_be_sent_keep_their_place() -> None:
@@ -197,7 +206,9 @@ def test_retries_end_after_the_given_time() -> None:
         now += 40.0
         return {"Entries": [{"ErrorCode": "InternalFailure"}]}
 
-    sending = EventSender(put, items(1), SendOptions(max_attempts=100, max_retry_seconds=100), wait_fixed(0), clock)
+    sending = EventSender(
+        put, items(1), SendOptions(max_attempts=100, max_retry_seconds=100), wait_fixed(0), clock=clock
+    )
     result = next(sending)
     assert (result.error_code, result.retryable) == ("InternalFailure", True)
     # failed at 40; again at 80, 120; at 160 its time is over
@@ -281,3 +292,161 @@ def test_options_out_of_range_are_named(name: str, bad: float, good: float) -> N
         SendOptions(**{name: bad})  # type: ignore[arg-type]
     assert caught.value.place == name
     assert getattr(SendOptions(**{name: good}), name) == good  # type: ignore[arg-type]
+
+
+def test_results_come_as_they_are_known_if_order_does_not_matter() -> None:
+    refused = 0
+
+    def put(entries: list[Mapping[str, Any]]) -> dict[str, Any]:
+        nonlocal refused
+        answers = ok(entries)["Entries"]
+        numbers = [entry["n"] for entry in entries]
+        if 0 in numbers and 99 not in seen:
+            refused += 1
+            answers[numbers.index(0)] = {"ErrorCode": "InternalFailure"}
+        return {"Entries": answers}
+
+    seen: list[int] = []
+    options = SendOptions(max_concurrency=1, max_attempts=1_000)
+    seen.extend(result.index for result in EventSender(put, items(100), options, wait_none(), in_order=False))
+    assert sorted(seen) == list(range(100))
+    assert seen[-1] == 0
+    assert refused > 0
+
+
+def test_tick_comes_while_nothing_else_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sender_module, "TICK_SECONDS", 0.01)
+    ticks = 0
+    enough = threading.Event()
+
+    def tick() -> None:
+        nonlocal ticks
+        ticks += 1
+        if ticks == 5:
+            enough.set()
+
+    def put(entries: list[Mapping[str, Any]]) -> dict[str, Any]:
+        assert enough.wait(5)
+        return ok(entries)
+
+    results = list(EventSender(put, items(1), SendOptions(), wait_none(), on_tick=tick))
+    assert [result.event_id for result in results] == ["id-0"]
+
+
+def test_entries_on_their_way_are_bounded_in_bytes_too() -> None:
+    """The first entry waits to be sent again for as long as others are taken."""
+    size = MAX_HELD_BYTES // 8
+    read = most_read = 0
+
+    def source() -> Iterator[SizedEntry]:
+        nonlocal read
+        for item in items(100, size):
+            read += 1
+            yield item
+
+    def put(entries: list[Mapping[str, Any]]) -> dict[str, Any]:
+        return {"Entries": [{"ErrorCode": "InternalFailure"}] * len(entries)}
+
+    for result in EventSender(put, source(), SendOptions(max_attempts=3), wait_fixed(0.01)):
+        assert result.entry is not None
+        most_read = max(most_read, read - result.index)
+    assert read == 100
+    assert most_read <= 10
+
+
+def test_bad_entries_are_told_of_before_many_more_are_read() -> None:
+    read = 0
+
+    def source() -> Iterator[EntryResult]:
+        nonlocal read
+        for index in range(1_000):
+            read += 1
+            yield EntryResult(index, None, "InvalidEntry", "no")
+
+    most = 0
+    for result in sender(ok, source()):
+        most = max(most, read - result.index)
+    assert most <= MAX_BAD_IN_A_ROW
+
+
+def test_slow_source_does_not_hold_results_back() -> None:
+    read = 0
+
+    def source() -> Iterator[SizedEntry]:
+        nonlocal read
+        for item in items(400):
+            time.sleep(0.001)
+            read += 1
+            yield item
+
+    next(sender(ok, source(), max_concurrency=64))
+    assert read <= 40
+
+
+def test_waiting_costs_no_cpu_whatever_the_concurrency(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three, halved, is one and a half: there is no half request to wait for."""
+    waits = 0
+    wait = Workers.wait
+
+    def counted(self: Any, timeout: float | None) -> None:
+        nonlocal waits
+        waits += 1
+        wait(self, timeout)
+
+    monkeypatch.setattr(Workers, "wait", counted)
+    calls = 0
+
+    def put(entries: list[Mapping[str, Any]]) -> dict[str, Any]:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            return {"Entries": [{"ErrorCode": "ThrottlingException"}] * len(entries)}
+        time.sleep(0.02)
+        return ok(entries)
+
+    sending = sender(put, items(100), max_concurrency=3)
+    assert len(list(sending)) == 100
+    assert waits <= 3 * sending.requests
+
+
+def test_result_that_is_null_counts_as_missing() -> None:
+    calls = 0
+
+    def put(entries: list[Mapping[str, Any]]) -> dict[str, Any]:
+        nonlocal calls
+        calls += 1
+        return {"Entries": [None, *ok(entries)["Entries"][1:]]} if calls == 1 else ok(entries)
+
+    assert [result.event_id for result in sender(put, items(2))] == ["id-0", "id-1"]
+
+
+def test_stop_when_all_was_sent_is_no_error() -> None:
+    sending = sender(ok, items(3))
+    results = [next(sending) for _ in range(3)]
+    assert list(sending) == []
+    sending.stop()
+    assert len(results) == 3
+
+
+def test_drain_gives_what_is_known_after_an_exception() -> None:
+    class TaskTimeout(BaseException):
+        pass
+
+    def tick() -> None:
+        if calls >= 3:
+            raise TaskTimeout
+
+    calls = 0
+
+    def put(entries: list[Mapping[str, Any]]) -> dict[str, Any]:
+        nonlocal calls
+        calls += 1
+        time.sleep(0.01)
+        return ok(entries)
+
+    sending = EventSender(put, items(10_000), SendOptions(), wait_none(), in_order=False, on_tick=tick)
+    results: list[int] = []
+    with pytest.raises(TaskTimeout):
+        results.extend(result.index for result in sending)
+    results += [result.index for result in sending.drain()]
+    assert sorted(results) == list(range(calls * 10))

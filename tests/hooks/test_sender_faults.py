@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from types import SimpleNamespace
@@ -246,14 +247,42 @@ def test_body_that_is_too_large_for_the_front_door(start: StartServer) -> None:
     assert server.times_delivered == each_once(10)
 
 
-def test_concurrency_halves_when_throttled_and_recovers(start: StartServer) -> None:
-    server = start(
-        lambda number, sent: (
-            Reply(codes=dict.fromkeys(range(len(sent)), "ThrottlingException")) if number <= 3 else None
-        )
-    )
-    hook = CloudWatchEventsHook(None)
-    hook.entry_retry_wait = wait_none()
-    sender = hook.put_events(entries(400), max_concurrency=8)
-    assert failed(list(sender)) == {}
-    assert server.times_delivered == each_once(400)
+@pytest.mark.parametrize(
+    "fault", [error(503, "ServiceUnavailable"), Reply(reset=True, taken=False)], ids=["503", "reset"]
+)
+def test_outage_of_a_second_costs_time_not_entries(
+    start: StartServer, fault: Reply, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All requests fail at once: what is common to the threads, such as a quota of retries, must not run out."""
+    monkeypatch.setattr("botocore.endpoint.time", time)
+    begins_at = time.monotonic() + 0.7
+
+    def script(number: int, sent: Sequence[Entry]) -> Reply | None:
+        time.sleep(0.05)  # so that many requests are under way when it begins
+        return fault if begins_at < time.monotonic() < begins_at + 1 else None
+
+    server = start(script)
+    assert failed(send(5_000, max_concurrency=64)) == {}
+    assert server.times_delivered == each_once(5_000)
+
+
+def test_throttled_entries_make_the_sender_slower(start: StartServer) -> None:
+    under_way: list[int] = []
+    now = 0
+    lock = threading.Lock()
+
+    def script(number: int, sent: Sequence[Entry]) -> Reply | None:
+        nonlocal now
+        with lock:
+            now += 1
+            under_way.append(now)
+        time.sleep(0.02)
+        with lock:
+            now -= 1
+        return Reply(codes=dict.fromkeys(range(len(sent)), "ThrottlingException")) if number <= 40 else None
+
+    server = start(script)
+    assert failed(send(2_000, max_concurrency=16, max_attempts=100)) == {}
+    assert server.times_delivered == each_once(2_000)
+    assert max(under_way[30:40]) == 1
+    assert max(under_way[100:]) > 4

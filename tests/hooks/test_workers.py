@@ -9,7 +9,9 @@ from airflow_cwevents.hooks.workers import Workers
 def collect(workers: Workers[int, int], count: int) -> list[int]:
     found: list[int] = []
     while len(found) < count:
-        found += workers.results(5)
+        workers.wait(5)
+        while (result := workers.take()) is not None:
+            found.append(result)
     return found
 
 
@@ -46,15 +48,29 @@ def test_there_are_as_many_threads_as_jobs_at_a_time() -> None:
 
 def test_wait_for_results_has_an_end() -> None:
     workers: Workers[int, int] = Workers(lambda number: number)
-    assert workers.results(0) == []
-    assert workers.results(0.01) == []
+    workers.wait(0)
+    workers.wait(0.01)
+    assert workers.take() is None
+
+
+def test_result_that_was_waited_for_stays_until_it_is_taken() -> None:
+    workers: Workers[int, int] = Workers(lambda number: number)
+    workers.submit(7)
+    workers.wait(5)
+    workers.wait(0)
+    assert workers.have_results
+    assert workers.busy == 1
+    assert workers.take() == 7
+    assert not workers.have_results
+    assert workers.busy == 0
+    workers.close()
 
 
 def test_wake_ends_the_wait_early() -> None:
     workers: Workers[int, int] = Workers(lambda number: number)
     began_at = time.monotonic()
     threading.Timer(0.05, workers.wake).start()
-    assert workers.results(None) == []
+    workers.wait(None)
     assert time.monotonic() - began_at < 5
 
 
