@@ -11,7 +11,7 @@ Errors of this provider. Each carries what it is about as attributes, so that co
     │   ├── InvalidScheduleError        a schedule expression: expression
     │   └── InvalidEventPatternError    an event pattern: path
     ├── PutEventsError                  some entries were not accepted: failed
-    ├── PutEventsStoppedError           the task was killed while it sent: sent, unsent
+    ├── PutEventsStoppedError           the task was killed while it sent: sent
     ├── PutTargetsError                 some targets were not accepted: failed
     ├── RemoveTargetsError              some targets were not removed: failed
     ├── TargetCheckError                some targets cannot be invoked: problems
@@ -173,6 +173,7 @@ class PutEventsError(CloudWatchEventsError):
     :param permanent: whether every one of them would fail again.
     :param counts: how many failed, by error code; None if ``failed`` has them all.
     :param path: where they were written to, as lines that can be sent again; None for nowhere.
+    :param path_error: why that failed; None if it did not.
     :param noun: what the entries are called: ``entry``, by their index, or ``line``, by their number.
     """
 
@@ -184,6 +185,7 @@ class PutEventsError(CloudWatchEventsError):
         permanent: bool,
         counts: Mapping[str, int] | None = None,
         path: str | None = None,
+        path_error: Exception | None = None,
         noun: Literal["entry", "line"] = "entry",
     ) -> None:
         self.failed = tuple(failed)
@@ -191,6 +193,7 @@ class PutEventsError(CloudWatchEventsError):
         self.permanent = permanent
         self.counts = Counter(counts if counts is not None else (entry.code for entry in failed))
         self.path = path
+        self.path_error = path_error
         self._noun = noun
         super().__init__("\n".join([self._summary(), *self._first_lines()]))
 
@@ -198,6 +201,8 @@ class PutEventsError(CloudWatchEventsError):
         total = self.counts.total()
         by_code = ", ".join(f"{code}: {count}" for code, count in self.counts.most_common())
         where = f"; they are in {self.path}" if self.path else ""
+        if self.path_error:
+            where = f"; {self.path} could not be written: {type(self.path_error).__name__}: {self.path_error}"
         return f"{total} of {total + self.sent} entries were not sent ({by_code}){where}"
 
     def _first_lines(self) -> list[str]:

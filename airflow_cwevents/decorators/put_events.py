@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from inspect import isasyncgenfunction, iscoroutinefunction
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk.bases.decorator import DecoratedOperator, TaskDecorator, task_decorator_factory
@@ -10,8 +11,10 @@ from airflow.sdk.definitions.context import context_merge
 
 from airflow_cwevents.base import as_list, no_retry_if_permanent
 from airflow_cwevents.compat import determine_kwargs
+from airflow_cwevents.exceptions import InvalidInputError
 from airflow_cwevents.operators.events import PutEventsOperator
 from airflow_cwevents.sending.mapping import entry_mapping
+from airflow_cwevents.sending.operator import SendingBaseOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -38,7 +41,7 @@ class PutEventsDecoratedOperator(DecoratedOperator, PutEventsOperator):
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {
         **DecoratedOperator.template_fields_renderers,
-        **PutEventsOperator.template_fields_renderers,
+        **SendingBaseOperator.template_fields_renderers,
     }
     custom_operator_name: str = "@task.put_events"
 
@@ -52,6 +55,9 @@ class PutEventsDecoratedOperator(DecoratedOperator, PutEventsOperator):
         detail_type: str | None = None,
         **kwargs: Any,
     ) -> None:
+        kwargs["multiple_outputs"] = False  # Airflow infers it from an annotation, and the result is a list of ids
+        if iscoroutinefunction(python_callable) or isasyncgenfunction(python_callable):
+            raise InvalidInputError("python_callable", "it is asynchronous", "Make it a plain function or generator")
         super().__init__(python_callable=python_callable, op_args=op_args, op_kwargs=op_kwargs, entries=[], **kwargs)
         self.source = source
         self.detail_type = detail_type

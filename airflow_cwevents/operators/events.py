@@ -83,7 +83,7 @@ class PutEventsOperator(SendingBaseOperator):
         :raises PutEventsError: if more entries failed than are tolerated; all others were sent.
         """
         prepare = self.preparation().prepare_one
-        ready = (prepare(index, entry) for index, entry in enumerate(entries))
+        ready = (prepare(index, entry) for index, entry in enumerate(self.until_killed(entries)))
         if isinstance(entries, list):
             kept = list(ready)
             return self._send_kept(context, kept, len(kept), _fingerprint(kept))
@@ -98,7 +98,7 @@ class PutEventsOperator(SendingBaseOperator):
             self.log.info("There are no entries, so nothing is sent")
             return []
         checkpoint = self.checkpoint(context, fingerprint, keep_ids=True)
-        self.send((entry for entry in entries if not checkpoint.is_sent(entry.index)), checkpoint, count)
+        self.send(context, (entry for entry in entries if not checkpoint.is_sent(entry.index)), checkpoint, count)
         return checkpoint.event_ids(count)
 
 

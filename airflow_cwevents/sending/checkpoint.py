@@ -38,6 +38,8 @@ class Checkpoint:
     :param store: where to keep it; None for nowhere, as before Airflow 3.3: a retry then sends everything again.
     :param fingerprint: tells the input from any other; one that is changed starts afresh.
     :param keep_ids: whether the event ids are wanted at the end.
+    :param max_tries: Airflow's number of that name, which a task that is cleared has raised, and a retry has not: a
+        task that had finished and is cleared is meant to send again.
     :param clock: seconds, as :func:`time.monotonic` gives them.
     """
 
@@ -47,11 +49,13 @@ class Checkpoint:
         fingerprint: str,
         *,
         keep_ids: bool,
+        max_tries: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._fingerprint = fingerprint
         self._keep_ids = keep_ids
+        self._max_tries = max_tries
         self._clock = clock
         self._done = 0
         self._ids: list[str | None] = []
@@ -86,9 +90,9 @@ class Checkpoint:
 
     def record(self, index: int, event_id: str | None) -> None:
         """
-        Record what became of an entry, and save that from time to time.
+        Record what became of an entry, in any order, and save that after every thousand.
 
-        :param index: its index in the input, higher than in the call before.
+        :param index: its index in the input.
         :param event_id: its event id; None if it was not sent.
         """
         for skipped in range(self._done, index):
@@ -96,31 +100,44 @@ class Checkpoint:
         self._put(index, event_id)
         self._done = max(self._done, index + 1)
         self._records += 1
-        if self._records >= ENTRIES_PER_CHUNK or self._clock() - self._saved_at >= SECONDS_BETWEEN_SAVES:
+        if self._records >= ENTRIES_PER_CHUNK:
+            self.save()
+
+    def tick(self) -> None:
+        """Save what was recorded if that was not done for five seconds."""
+        if self._clock() - self._saved_at >= SECONDS_BETWEEN_SAVES:
             self.save()
 
     def save(self) -> None:
         """Save what was recorded since it was saved last. If that fails, sending goes on: there is a warning."""
         self._records = 0
         self._saved_at = self._clock()
-        if self._store is None or not self._changed_chunks:
+        if self._changed_chunks:
+            self._save(finished=False)
+
+    def finish(self) -> None:
+        """Save that all is done: a retry, as the result could not be handed over, finds it; a cleared task does not."""
+        self._save(finished=True)
+
+    def _save(self, *, finished: bool) -> None:
+        if self._store is None:
             return
         try:
             for chunk in sorted(self._changed_chunks):
                 self._save_chunk(self._store, chunk)
             header = {"fingerprint": self._fingerprint, "done": self._done, "chunks": sorted(self._stored_chunks)}
-            self._store.set(KEY, header)
+            self._store.set(KEY, {**header, "max_tries": self._max_tries} if finished else header)
         except Exception:
             log.warning("Progress could not be saved; a retry will send more than it need", exc_info=True)
         else:
             self._changed_chunks.clear()
 
-    def clear(self) -> None:
-        """Forget everything: a task that succeeded and is cleared is meant to send again."""
-        if self._store is not None:
-            self._store.delete(KEY)
-            for chunk in self._stored_chunks:
-                self._store.delete(_chunk_key(chunk))
+    def _forget(self, store: Store, chunks: list[int]) -> None:
+        try:
+            for key in (KEY, *map(_chunk_key, chunks)):
+                store.delete(key)
+        except Exception:
+            log.warning("The progress of an earlier try could not be deleted", exc_info=True)
 
     def _put(self, index: int, event_id: str | None) -> None:
         chunk = index // ENTRIES_PER_CHUNK
@@ -149,21 +166,25 @@ class Checkpoint:
         header = self._store.get(KEY) if self._store is not None else None
         if self._store is None or not header:
             return
-        self._stored_chunks = set(header["chunks"])
-        if header["fingerprint"] != self._fingerprint:
-            log.info("The input is not that of the try before; everything is sent")
-            self.clear()
-            self._stored_chunks.clear()
+        if header["fingerprint"] != self._fingerprint or header.get("max_tries", self._max_tries) != self._max_tries:
+            log.info("The input is not that of the try before, or the task was cleared: everything is sent")
+            self._forget(self._store, header["chunks"])
             return
         self._done = header["done"]
-        for chunk in sorted(self._stored_chunks):
-            self._load_chunk(chunk, self._store.get(_chunk_key(chunk)) or [])
-
-    def _load_chunk(self, chunk: int, value: list[Any]) -> None:
+        self._stored_chunks = set(header["chunks"])
         if self._keep_ids:
-            self._ids += value
-        else:
-            self._unsent[chunk] = set(value)
+            self._ids = [None] * self._done
+        for chunk in self._stored_chunks:
+            self._load_chunk(chunk, self._store.get(_chunk_key(chunk)))
+
+    def _load_chunk(self, chunk: int, value: list[Any] | None) -> None:
+        """Take in what a chunk says; of one that is missing, nothing counts as sent."""
+        start = chunk * ENTRIES_PER_CHUNK
+        if not self._keep_ids:
+            end = min(start + ENTRIES_PER_CHUNK, self._done)
+            self._unsent[chunk] = set(range(start, end) if value is None else value)
+        elif value is not None:
+            self._ids[start : start + len(value)] = value
 
 
 def _chunk_key(chunk: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
@@ -52,13 +53,12 @@ def parse_line(line: bytes) -> Any:
     :return: its value.
     :raises BadLineError: if it is not JSON, or too long to be read.
     """
-    text = line.decode("utf-8", errors="replace")
     if len(line) >= MAX_LINE_BYTES:
-        raise BadLineError(f"it is longer than {MAX_LINE_BYTES} bytes", text[:1000])
+        raise BadLineError(f"it is longer than {MAX_LINE_BYTES} bytes", line[:1000].decode(errors="replace"))
     try:
-        return parse_json_text(line.decode("utf-8"))
+        return parse_json_text(line.decode())
     except (ValueError, RecursionError) as error:
-        raise BadLineError(str(error), text.rstrip("\n")) from None
+        raise BadLineError(str(error), line.decode(errors="replace").rstrip("\n")) from None
 
 
 def _lines(file: IO[bytes] | gzip.GzipFile) -> Iterator[tuple[int, bytes]]:
@@ -67,6 +67,7 @@ def _lines(file: IO[bytes] | gzip.GzipFile) -> Iterator[tuple[int, bytes]]:
         rest = line
         while len(rest) == MAX_LINE_BYTES and not rest.endswith(b"\n"):
             rest = file.readline(MAX_LINE_BYTES)
-        if not line.isspace():
-            yield index, line
+        content = line if index else line.removeprefix(BOM_UTF8)
+        if content.strip():
+            yield index, content
         index += 1

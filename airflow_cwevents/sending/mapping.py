@@ -62,6 +62,9 @@ def _getter(place: str, value: str | None) -> Callable[[Mapping[str, Any], int],
     if not value:
         remedy = "Give both source and detail_type for an input of details, or neither for one of entries"
         raise InvalidInputError(place, "it is missing", remedy, value)
+    if not isinstance(value, str):
+        reason = f"it is of type {type(value).__name__}"
+        raise InvalidInputError(place, reason, "Give a text, or a JMESPath that begins with @", value)
     if not value.startswith(JMESPATH_SIGN):
         return lambda detail, index: value
     try:
@@ -72,9 +75,12 @@ def _getter(place: str, value: str | None) -> Callable[[Mapping[str, Any], int],
     member = {"source": "Source", "detail_type": "DetailType"}[place]
 
     def look_up(detail: Mapping[str, Any], index: int) -> str:
-        found = expression.search(detail)
+        try:
+            found, why = expression.search(detail), ""
+        except jmespath.exceptions.JMESPathError as error:
+            found, why = None, f": {error}"
         if not isinstance(found, str):
-            reason = f"the detail has no text at {value!r}"
+            reason = f"the detail has no text at {value!r}{why}"
             raise InvalidEntryError(index, member, reason, f"Correct {place}, or the detail", found)
         return found
 

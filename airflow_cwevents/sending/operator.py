@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from airflow_cwevents.base import CloudWatchEventsBaseOperator, as_bool, as_number
-from airflow_cwevents.exceptions import InvalidInputError
+from airflow_cwevents.base import CloudWatchEventsBaseOperator, as_bool, as_integer, as_number
+from airflow_cwevents.exceptions import InvalidInputError, PutEventsStoppedError
 from airflow_cwevents.limits import MAX_REQUEST_BYTES
 from airflow_cwevents.sending.checkpoint import Checkpoint
 from airflow_cwevents.sending.failures import Failures
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from airflow_cwevents.hooks.events import Preparation
     from airflow_cwevents.hooks.send_options import SendOptions
     from airflow_cwevents.hooks.sender import EventSender, SizedEntry
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ class SendingBaseOperator(CloudWatchEventsBaseOperator):
         "failed_entries_path",
         "max_failed",
     )
+    _killed = False
 
     def __init__(
         self,
@@ -100,13 +103,27 @@ class SendingBaseOperator(CloudWatchEventsBaseOperator):
         self.max_failed = max_failed
 
     def on_kill(self) -> None:
-        """Stop sending; what was sent is recorded, and a retry sends the rest."""
-        if "hook" in vars(self):  # without a hook, nothing was sent, and none is to be made in a signal handler
+        """Stop sending, or do not begin; what was sent is recorded, and a retry sends the rest."""
+        self._killed = True
+        if "hook" in vars(self):  # none is to be made in a signal handler
             self.hook.stop_sending()
+
+    def until_killed(self, entries: Iterable[T]) -> Iterator[T]:
+        """
+        Give entries, which it may take long to get ready.
+
+        :param entries: the entries.
+        :raises PutEventsStoppedError: when the task is killed.
+        """
+        for entry in entries:
+            if self._killed:
+                raise PutEventsStoppedError(0)
+            yield entry
 
     def preparation(self) -> Preparation:
         """Begin to make entries ready."""
         self.show_in_console(self.event_bus_name)
+        self._max_failed()
         return self.hook.preparation(
             self.event_bus_name,
             self._send_options().max_bytes,
@@ -125,13 +142,15 @@ class SendingBaseOperator(CloudWatchEventsBaseOperator):
         # where to belongs to the input as well: events for another account were not sent
         destination = f"{self.aws_conn_id} {self.region_name} {self.endpoint_id}"
         store: Any = context.get("task_state_store")
-        checkpoint = Checkpoint(store, f"{fingerprint} {destination}", keep_ids=keep_ids)
+        max_tries = getattr(context.get("ti"), "max_tries", None)
+        checkpoint = Checkpoint(store, f"{fingerprint} {destination}", keep_ids=keep_ids, max_tries=max_tries)
         if checkpoint.sent:
             self.log.info("%s entries were sent by a try before, and are not sent again", f"{checkpoint.sent:,}")
         return checkpoint
 
     def send(
         self,
+        context: Context,
         entries: Iterable[SizedEntry | EntryResult],
         checkpoint: Checkpoint,
         total: int | None,
@@ -140,6 +159,7 @@ class SendingBaseOperator(CloudWatchEventsBaseOperator):
         """
         Send what the checkpoint does not have.
 
+        :param context: the task's context.
         :param entries: the entries, ready to be sent, without those that were.
         :param checkpoint: what was sent, and where to record what is.
         :param total: how many entries the input has; None if that is not known.
@@ -148,36 +168,33 @@ class SendingBaseOperator(CloudWatchEventsBaseOperator):
         :raises PutEventsError: if more entries failed than are tolerated; all others were sent.
         :raises PutEventsStoppedError: if the task was killed.
         """
-        path = self._failed_entries_path()
-        max_failed = int(as_number(self.max_failed, "max_failed"))
-        sender = self.hook.send_prepared(entries, self._send_options(), self.endpoint_id)
-        failures = Failures(path, noun)
-        progress = ProgressLog(self.log, total, checkpoint.sent)
+        books = _Books(
+            checkpoint, Failures(self._failed_entries_path(), noun), ProgressLog(self.log, total, checkpoint.sent)
+        )
+        sender = self.hook.send_prepared(
+            entries, self._send_options(), self.endpoint_id, in_order=False, on_tick=books.tick
+        )
         try:
-            for result in sender:
-                checkpoint.record(result.index, result.event_id)
-                if result.event_id is None:
-                    failures.add(result)
-                progress.step(failures.total)
+            if self._killed:  # before there was a sender to stop
+                sender.stop()
+            books.note(sender)
+        except BaseException:  # Airflow's timeout as well
+            books.note(sender.drain())
+            raise
         finally:
-            checkpoint.save()
-            failures.close()
-        return self._summary(sender, checkpoint, failures, progress, max_failed)
+            books.close()
+        if getattr(context.get("ti"), "try_number", 1) > 1:
+            books.failures.remove_file_of_try_before()
+        return self._summary(sender, books)
 
-    def _summary(
-        self,
-        sender: EventSender,
-        checkpoint: Checkpoint,
-        failures: Failures,
-        progress: ProgressLog,
-        max_failed: int,
-    ) -> SendSummary:
+    def _summary(self, sender: EventSender, books: _Books) -> SendSummary:
+        checkpoint, failures, progress = books.checkpoint, books.failures, books.progress
         sent = checkpoint.sent
-        if failures.total > max_failed:
+        if failures.total > self._max_failed() or failures.file_error:
             raise failures.error(sent)
         if failures.total:
             self.log.warning("%s. max_failed tolerates that", failures.error(sent))
-        checkpoint.clear()
+        checkpoint.finish()
         self.log.info(
             "Sent %s events in %s requests, %s bytes, in %.1f s",
             f"{progress.seen - failures.total:,}",
@@ -187,20 +204,50 @@ class SendingBaseOperator(CloudWatchEventsBaseOperator):
         )
         return SendSummary(sent, failures.total, sender.requests, sender.bytes, round(progress.seconds, 3))
 
+    def _max_failed(self) -> int:
+        value = as_integer(self.max_failed, "max_failed")
+        if value < 0:
+            raise InvalidInputError("max_failed", f"{value} is out of range", "Give 0 or more", value)
+        return value
+
     def _send_options(self) -> SendOptions:
         from airflow_cwevents.hooks.send_options import SendOptions
 
         rate = self.max_events_per_second
         return SendOptions(
-            max_bytes=int(as_number(self.max_bytes, "max_bytes")),
-            max_concurrency=int(as_number(self.max_concurrency, "max_concurrency")),
-            max_attempts=int(as_number(self.max_attempts, "max_attempts")),
+            max_bytes=as_integer(self.max_bytes, "max_bytes"),
+            max_concurrency=as_integer(self.max_concurrency, "max_concurrency"),
+            max_attempts=as_integer(self.max_attempts, "max_attempts"),
             max_retry_seconds=as_number(self.max_retry_seconds, "max_retry_seconds"),
             max_events_per_second=None if rate is None else as_number(rate, "max_events_per_second"),
         )
 
     def _failed_entries_path(self) -> ObjectStoragePath | None:
         return as_object_storage_path(self.failed_entries_path, "failed_entries_path")
+
+
+@dataclass(frozen=True, slots=True)
+class _Books:
+    """What becomes of the entries, in each place that wants to know."""
+
+    checkpoint: Checkpoint
+    failures: Failures
+    progress: ProgressLog
+
+    def note(self, results: Iterable[EntryResult]) -> None:
+        for result in results:
+            self.checkpoint.record(result.index, result.event_id)
+            self.progress.seen += 1
+            if result.event_id is None:
+                self.failures.add(result)
+
+    def tick(self) -> None:
+        self.checkpoint.tick()
+        self.progress.tick(self.failures.total)
+
+    def close(self) -> None:
+        self.checkpoint.save()
+        self.failures.close()
 
 
 def as_object_storage_path(path: str | ObjectStoragePath | None, place: str) -> ObjectStoragePath | None:

@@ -38,6 +38,7 @@ class ProgressLog:
         self._done_before = done
         self._clock = clock
         self._began_at = self._logged_at = clock()
+        #: How many entries were sent, or failed; to be counted by who sees them.
         self.seen = 0
 
     @property
@@ -45,13 +46,12 @@ class ProgressLog:
         """How long it has taken so far, in seconds."""
         return self._clock() - self._began_at
 
-    def step(self, failed: int) -> None:
+    def tick(self, failed: int) -> None:
         """
-        Take note of an entry that was sent, or failed, and log a line if it is time.
+        Log a line if it is time.
 
         :param failed: how many have failed so far.
         """
-        self.seen += 1
         if self._clock() - self._logged_at >= SECONDS_BETWEEN_LINES:
             self._logged_at = self._clock()
             self._log.info("%s", self._line(failed))

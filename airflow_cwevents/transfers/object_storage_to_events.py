@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from os.path import abspath
 from typing import TYPE_CHECKING, Any
 
 from airflow_cwevents.base import no_retry_if_permanent
@@ -71,17 +72,22 @@ class ObjectStorageToEventsOperator(SendingBaseOperator):
         checkpoint = self.checkpoint(context, fingerprint, keep_ids=False)
         with open_lines(path) as lines:
             unsent = _unsent(lines, checkpoint, mapping, preparation)
-            summary = self.send(unsent, checkpoint, total=None, noun="line")
+            summary = self.send(context, unsent, checkpoint, total=None, noun="line")
         return asdict(summary)
 
     def _input_path(self) -> ObjectStoragePath:
         path = as_object_storage_path(self.path, "path")
         if path is None or not path.exists():
             raise InvalidInputError("path", f"there is no file {str(path)!r}", "Correct the path", self.path)
-        if str(path) == str(as_object_storage_path(self.failed_entries_path, "failed_entries_path")):
+        if _is_same_file(path, as_object_storage_path(self.failed_entries_path, "failed_entries_path")):
             remedy = "Name another, as the one would be written over while it is read"
             raise InvalidInputError("failed_entries_path", "it is the file that is sent", remedy, self.path)
         return path
+
+
+def _is_same_file(path: ObjectStoragePath, other: ObjectStoragePath | None) -> bool:
+    """Return whether two paths lead to one file, however they are written."""
+    return other is not None and type(path.fs) is type(other.fs) and abspath(path.path) == abspath(other.path)
 
 
 def _unsent(

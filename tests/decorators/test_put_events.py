@@ -7,7 +7,7 @@ import pytest
 from airflow.sdk import DAG
 
 from airflow_cwevents.decorators import put_events_task
-from airflow_cwevents.exceptions import InvalidEntryError, InvalidInputError, PutEventsError
+from airflow_cwevents.exceptions import InvalidEntryError, InvalidInputError, PutEventsError, PutEventsStoppedError
 from tests.dict_store import DictStore
 from tests.fault_server import FaultServer, Reply
 
@@ -79,6 +79,50 @@ def test_bad_entry_is_an_error_before_anything_is_sent(server: FaultServer) -> N
         run(orders)
     assert caught.value.index == 60
     assert server.requests == []
+
+
+def test_annotation_of_a_dict_makes_no_several_outputs(server: FaultServer) -> None:
+    """Airflow infers them, and fails the task when everything was sent."""
+
+    def orders() -> dict[str, Any]:
+        return [entry(0)]  # type: ignore[return-value]
+
+    with DAG("d", schedule=None):
+        result = put_events_task(task_id="send", aws_conn_id=None)(orders)()
+    assert result.operator.multiple_outputs is False  # type: ignore[union-attr]
+    assert len(run(orders, multiple_outputs=True)) == 1
+
+
+def test_asynchronous_function_is_refused() -> None:
+    async def orders() -> list[dict[str, Any]]:
+        return []
+
+    with pytest.raises(InvalidInputError, match="asynchronous"):
+        run(orders)
+
+
+def test_killed_while_the_function_yields(server: FaultServer) -> None:
+    def orders(operator: Any = None) -> Iterator[dict[str, Any]]:
+        for n in range(100):
+            if n == 10:
+                operator.on_kill()
+            yield entry(n)
+
+    with DAG("d", schedule=None):
+        operator = put_events_task(task_id="send", aws_conn_id=None)(orders)().operator
+    with pytest.raises(PutEventsStoppedError):
+        operator.execute({"operator": operator})
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("source", [5, ["a"]])
+def test_source_that_is_no_text(source: object) -> None:
+    def orders() -> list[dict[str, Any]]:
+        return []
+
+    with pytest.raises(InvalidInputError) as caught:
+        run(orders, source=source, detail_type="t")
+    assert caught.value.place == "source"
 
 
 def test_retry_sends_only_what_is_unsent(server: FaultServer) -> None:

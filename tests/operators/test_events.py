@@ -1,17 +1,22 @@
 from __future__ import annotations
 
 import json
-import threading
+import os
+import signal
+import socket
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from airflow.sdk import DAG
 
+from airflow_cwevents.compat import AirflowFailException
 from airflow_cwevents.exceptions import InvalidEntryError, InvalidInputError, PutEventsError, PutEventsStoppedError
 from airflow_cwevents.operators import PutEventsOperator
+from airflow_cwevents.sending.checkpoint import KEY
 from tests.dict_store import DictStore
 from tests.fault_server import Entry, FaultServer, Reply
 
@@ -24,8 +29,11 @@ def operator(count: int = 30, **parameters: Any) -> PutEventsOperator:
     return PutEventsOperator(**{"task_id": "send", "aws_conn_id": None, "entries": entries(count), **parameters})
 
 
-def run(given: PutEventsOperator, store: DictStore | None = None) -> list[str | None]:
-    return given.execute({"task_state_store": store} if store else {})  # type: ignore[typeddict-item, typeddict-unknown-key]
+def run(
+    given: PutEventsOperator, store: DictStore | None = None, *, max_tries: int = 0, try_number: int = 1
+) -> list[str | None]:
+    context: Any = {"ti": SimpleNamespace(max_tries=max_tries, try_number=try_number, xcom_push=lambda **_: None)}
+    return given.execute(context | ({"task_state_store": store} if store is not None else {}))
 
 
 def refuse(*numbers: int, code: str = "MalformedDetail") -> Any:
@@ -165,11 +173,56 @@ class TestRetry:
         assert None not in ids
         assert server.times_delivered == dict.fromkeys(range(2000), 1)
 
-    def test_after_a_success_nothing_is_remembered(self, server: FaultServer, store: DictStore) -> None:
-        run(operator(5), store)
-        assert store.texts == {}
-        run(operator(5), store)
+    def test_retry_after_all_was_sent_sends_nothing(self, server: FaultServer, store: DictStore) -> None:
+        """Airflow fails a task whose result it cannot keep."""
+        first = run(operator(1200), store, max_tries=1)
+        assert run(operator(1200), store, max_tries=1) == first
+        assert server.times_delivered == dict.fromkeys(range(1200), 1)
+
+    def test_task_that_succeeded_and_is_cleared_sends_again(self, server: FaultServer, store: DictStore) -> None:
+        run(operator(5), store, max_tries=1)
+        run(operator(5), store, max_tries=2)
         assert server.times_delivered == dict.fromkeys(range(5), 2)
+
+    def test_entry_that_keeps_failing_holds_no_progress_back(self, server: FaultServer, store: DictStore) -> None:
+        recorded = []
+
+        def script(number: int, sent: Sequence[Entry]) -> Reply | None:
+            if number == 180:
+                recorded.append(store.get(KEY)["done"])
+            return refuse(0, code="InternalFailure")(number, sent) if number < 200 else None
+
+        server.script = script
+        run(operator(2000, max_attempts=1000, max_concurrency=1), store)
+        assert recorded[0] >= 1000
+        assert server.times_delivered == dict.fromkeys(range(2000), 1)
+
+    def test_timeout_of_airflow_costs_few_duplicates(self, server: FaultServer, store: DictStore) -> None:
+        """As Airflow does it: raised by a signal handler, wherever execute is."""
+
+        class TaskTimeout(BaseException):
+            pass
+
+        def raise_timeout(number: int, frame: object) -> None:
+            raise TaskTimeout
+
+        def script(number: int, sent: Sequence[Entry]) -> None:
+            if number == 50:
+                os.kill(os.getpid(), signal.SIGALRM)
+
+        server.script = script
+        before = signal.signal(signal.SIGALRM, raise_timeout)
+        try:
+            with pytest.raises(TaskTimeout):
+                run(operator(5_000), store)
+        finally:
+            signal.signal(signal.SIGALRM, before)
+        assert len(server.delivered) < 5_000
+        server.script = lambda number, sent: None
+        run(operator(5_000), store)
+        assert server.times_delivered.keys() == set(range(5_000))
+        # the request that was just being recorded when the exception came
+        assert server.times_delivered.total() <= 5_010
 
     @pytest.mark.parametrize(
         "change",
@@ -193,18 +246,14 @@ class TestRetry:
     def test_killed_task_sends_again_at_most_what_was_under_way(self, server: FaultServer, store: DictStore) -> None:
         """As Airflow does it: on_kill is called in a signal handler, while execute goes on."""
         given = operator(5000, max_concurrency=2)
-        release = threading.Event()
 
-        def script(number: int, sent: Sequence[Entry]) -> Reply | None:
+        def script(number: int, sent: Sequence[Entry]) -> None:
             if number == 100:
                 given.on_kill()
-                release.set()
-            return None
 
         server.script = script
         with pytest.raises(PutEventsStoppedError) as caught:
             run(given, store)
-        assert release.is_set()
         stopped_after = len(server.delivered)
         assert stopped_after < 2000
         assert caught.value.sent <= stopped_after
@@ -221,6 +270,56 @@ class TestRetry:
         server.script = lambda number, sent: None
         assert None not in run(operator(10))
         assert server.times_delivered[0] == 2
+
+
+def test_kill_before_anything_is_sent(server: FaultServer, store: DictStore) -> None:
+    given = operator(50)
+    given.on_kill()
+    with pytest.raises(PutEventsStoppedError):
+        run(given, store)
+    assert server.requests == []
+
+
+def test_network_that_is_down_is_worth_a_retry_of_airflows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda seconds: None))
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("AWS_ENDPOINT_URL_EVENTBRIDGE", f"http://127.0.0.1:{closed.getsockname()[1]}")
+        with pytest.raises(PutEventsError) as caught:
+            run(operator(20))
+    assert caught.value.counts == {"EndpointConnectionError": 20}
+    assert not caught.value.permanent
+    assert not isinstance(caught.value, AirflowFailException)
+
+
+@pytest.mark.parametrize("value", [-1, "inf", "nan", 0.5, "many"])
+def test_bad_max_failed_is_told_before_anything_is_sent(server: FaultServer, value: object) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        run(operator(max_failed=value))
+    assert caught.value.place == "max_failed"
+    assert server.requests == []
+
+
+def test_file_of_failed_entries_that_cannot_be_written_fails_the_task_when_all_others_are_sent(
+    server: FaultServer, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    server.script = refuse(3)
+    with pytest.raises(PutEventsError) as caught:
+        run(operator(30, failed_entries_path=str(tmp_path / "file" / "failed.jsonl"), max_failed=5))
+    assert "could not be written" in str(caught.value)
+    assert set(server.times_delivered) == set(range(30)) - {3}
+
+
+@pytest.mark.parametrize(("try_number", "kept"), [(1, True), (2, False)])
+def test_file_of_failed_entries_is_removed_by_a_retry_only(
+    server: FaultServer, tmp_path: Path, try_number: int, kept: bool
+) -> None:
+    """Mapped tasks may share a path, and what is not ours stays."""
+    path = tmp_path / "failed.jsonl"
+    path.write_text("{}")
+    run(operator(failed_entries_path=str(path)), try_number=try_number)
+    assert path.exists() is kept
 
 
 def test_kill_before_anything_was_begun_makes_no_client(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,8 +20,10 @@ def keep_ids(request: pytest.FixtureRequest) -> bool:
     return bool(request.param)
 
 
-def checkpoint(store: DictStore | None, fingerprint: str = "f", *, keep_ids: bool = True, now: float = 0) -> Checkpoint:
-    return Checkpoint(store, fingerprint, keep_ids=keep_ids, clock=lambda: now)
+def checkpoint(
+    store: DictStore | None, fingerprint: str = "f", *, keep_ids: bool = True, max_tries: int | None = None
+) -> Checkpoint:
+    return Checkpoint(store, fingerprint, keep_ids=keep_ids, max_tries=max_tries, clock=lambda: 0)
 
 
 def test_new_input_has_nothing_sent(store: DictStore, keep_ids: bool) -> None:
@@ -85,17 +87,69 @@ def test_other_input_starts_afresh_and_leaves_nothing_of_the_old(store: DictStor
     assert store.texts == {}
 
 
-def test_clear_leaves_nothing(store: DictStore, keep_ids: bool) -> None:
+def test_retry_after_all_was_sent_finds_it(store: DictStore, keep_ids: bool) -> None:
+    """Airflow may fail a task that has done its work, as when the result cannot be handed over."""
+    first = checkpoint(store, keep_ids=keep_ids, max_tries=2)
+    for index in range(1500):
+        first.record(index, f"id-{index}")
+    first.finish()
+    second = checkpoint(store, keep_ids=keep_ids, max_tries=2)
+    assert second.sent == 1500
+    if keep_ids:
+        assert second.event_ids(1500) == [f"id-{index}" for index in range(1500)]
+
+
+def test_task_that_finished_and_is_cleared_starts_afresh(store: DictStore, keep_ids: bool) -> None:
     store.set("another", "key")
-    first = checkpoint(store, keep_ids=keep_ids)
-    for index in range(3000):
-        first.record(index, None)
+    first = checkpoint(store, keep_ids=keep_ids, max_tries=2)
+    for index in range(1500):
+        first.record(index, None if index % 2 else "id")
+    first.finish()
+    assert checkpoint(store, keep_ids=keep_ids, max_tries=3).sent == 0
+    assert store.texts.keys() == {"another"}
+
+
+def test_task_that_did_not_finish_and_is_cleared_goes_on(store: DictStore, keep_ids: bool) -> None:
+    first = checkpoint(store, keep_ids=keep_ids, max_tries=2)
+    first.record(0, "id")
     first.save()
-    first.clear()
-    assert store.texts.keys() == {"another"}
+    assert checkpoint(store, keep_ids=keep_ids, max_tries=3).sent == 1
+
+
+def test_entries_may_be_recorded_in_any_order(store: DictStore, keep_ids: bool) -> None:
+    first = checkpoint(store, keep_ids=keep_ids)
+    for index in (2500, 3, 1200, 0):
+        first.record(index, f"id-{index}")
+    first.save()
     second = checkpoint(store, keep_ids=keep_ids)
-    second.clear()
-    assert store.texts.keys() == {"another"}
+    assert [index for index in range(3000) if second.is_sent(index)] == [0, 3, 1200, 2500]
+
+
+def test_chunk_that_is_gone_counts_as_unsent(store: DictStore, keep_ids: bool) -> None:
+    first = checkpoint(store, keep_ids=keep_ids)
+    for index in range(2500):
+        first.record(index, None if index == 1700 else f"id-{index}")
+    first.save()
+    store.delete(f"{KEY}.1")
+    second = checkpoint(store, keep_ids=keep_ids)
+    assert [index for index in range(2500) if not second.is_sent(index)] == list(range(1000, 2000))
+    if keep_ids:
+        assert second.event_ids(2500)[2000:] == [f"id-{index}" for index in range(2000, 2500)]
+
+
+def test_store_that_cannot_delete_does_not_stop_the_sending(
+    store: DictStore, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = checkpoint(store, "old")
+    first.record(0, "a")
+    first.save()
+
+    def fail(key: str) -> None:
+        raise ConnectionError("the API server is gone")
+
+    monkeypatch.setattr(store, "delete", fail)
+    assert checkpoint(store, "new").sent == 0
+    assert "could not be deleted" in caplog.text
 
 
 def test_saves_every_thousand_entries(store: DictStore, keep_ids: bool) -> None:
@@ -111,10 +165,12 @@ def test_saves_every_few_seconds(store: DictStore) -> None:
     now = 0.0
     first = Checkpoint(store, "f", keep_ids=True, clock=lambda: now)
     first.record(0, "a")
+    now = 4.9
+    first.tick()
     assert store.writes == 0
     now = 5.0
-    first.record(1, "b")
-    assert checkpoint(store).sent == 2
+    first.tick()
+    assert checkpoint(store).sent == 1
 
 
 def test_values_stay_below_airflows_limit(store: DictStore, keep_ids: bool) -> None:
@@ -163,7 +219,7 @@ def test_without_a_store_ids_are_kept_all_the_same() -> None:
     first.save()
     assert first.event_ids(4) == ["a", None, "c", None]
     assert first.sent == 2
-    first.clear()
+    first.finish()
 
 
 @given(st.lists(st.lists(st.booleans(), max_size=2_200), min_size=1, max_size=4), st.booleans())

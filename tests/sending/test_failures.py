@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -75,12 +76,70 @@ def test_file_of_a_try_before_is_replaced(tmp_path: Path) -> None:
     assert "old" not in path.read_text()
 
 
-def test_without_failures_the_file_of_a_try_before_is_removed(tmp_path: Path) -> None:
+def test_file_of_a_try_before_is_removed_on_request_only(tmp_path: Path) -> None:
     path = tmp_path / "failed.jsonl"
     path.write_text("old\n")
-    Failures(ObjectStoragePath(str(path)), "entry").close()
+    failures = Failures(ObjectStoragePath(str(path)), "entry")
+    failures.close()
+    assert path.exists()
+    failures.remove_file_of_try_before()
     assert not path.exists()
-    Failures(ObjectStoragePath(str(path)), "entry").close()
+    failures.remove_file_of_try_before()
+
+
+def test_file_with_failures_is_not_removed(tmp_path: Path) -> None:
+    path = tmp_path / "failed.jsonl"
+    failures = Failures(ObjectStoragePath(str(path)), "entry")
+    failures.add(failed(0))
+    failures.close()
+    failures.remove_file_of_try_before()
+    assert path.exists()
+
+
+def test_file_that_may_not_be_removed_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    class Path(ObjectStoragePath):
+        def unlink(self, missing_ok: bool = False) -> None:
+            raise PermissionError("s3:ListBucket")
+
+    Failures(Path(str(tmp_path / "failed.jsonl")), "entry").remove_file_of_try_before()
+    assert "was not removed" in caplog.text
+
+
+def test_file_that_cannot_be_written_keeps_nothing_from_being_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    failures = Failures(ObjectStoragePath(str(tmp_path / "file" / "failed.jsonl")), "entry")
+    for index in range(2_000):
+        failures.add(failed(index))
+    failures.close()
+    error = failures.error(0)
+    assert len(error.failed) == 2_000
+    assert isinstance(error.path_error, OSError)
+    assert "could not be written" in str(error)
+    assert not error.permanent
+
+
+def test_file_is_compressed_by_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "failed.jsonl.gz"
+    failures = Failures(ObjectStoragePath(str(path)), "entry")
+    failures.add(failed(0))
+    failures.close()
+    assert json.loads(gzip.decompress(path.read_bytes()))["Detail"] == ENTRY["Detail"]
+
+
+def test_text_that_is_no_unicode_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "failed.jsonl"
+    failures = Failures(ObjectStoragePath(str(path)), "entry")
+    failures.add(EntryResult(0, None, "InvalidEntry", "no", entry={"Detail": {"a": "\ud800"}}))
+    failures.close()
+    assert failures.file_error is None
+    assert json.loads(path.read_bytes())["Detail"] == {"a": "\ud800"}
+
+
+def test_error_is_in_input_order() -> None:
+    failures = Failures(None, "entry")
+    for index in (8, 3, 5):
+        failures.add(failed(index))
+    assert [entry.index for entry in failures.error(0).failed] == [3, 5, 8]
 
 
 def test_with_a_file_the_error_stays_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,8 @@ def run(log: ListLog, total: int | None, done: int = 0, steps: int = 100, second
     progress = ProgressLog(log, total, done, clock=lambda: now)
     for _ in range(steps):
         now += seconds_each
-        progress.step(failed=3)
+        progress.seen += 1
+        progress.tick(failed=3)
 
 
 def test_line_every_ten_seconds(log: ListLog) -> None:

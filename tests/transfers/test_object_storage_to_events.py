@@ -106,6 +106,42 @@ def test_failed_entries_can_be_sent_again_from_their_file(server: FaultServer, p
     assert server.times_delivered == dict.fromkeys(range(50), 1)
 
 
+def test_no_bad_line_keeps_the_others_from_being_sent(server: FaultServer, path: Path, tmp_path: Path) -> None:
+    bad = [
+        '{"Source": "s", "DetailType": "t", "Detail": {"a": "\\ud800"}}',
+        {**entry(0), "Time": 1_700_000_000_000_000_000},
+        {**entry(0), "Time": True},
+    ]
+    write(path, [line for number, each in enumerate(bad, 1) for line in (entry(number), each)])
+    failed_path = tmp_path / "failed.jsonl"
+    summary = run(path, max_failed=3, failed_entries_path=str(failed_path))
+    assert (summary["sent"], summary["failed"]) == (3, 3)
+    assert set(server.times_delivered) == {1, 2, 3}
+    assert len(failed_path.read_text().splitlines()) == 3
+
+
+def test_detail_that_the_path_cannot_look_into(server: FaultServer, path: Path) -> None:
+    write(path, [{"n": 0, "kinds": ["a", "b"]}, {"n": 1, "kinds": None}, {"n": 2, "kinds": ["c"]}])
+    with pytest.raises(PutEventsError) as caught:
+        run(path, source="s", detail_type="@.join('.', kinds)")
+    assert [failed.index for failed in caught.value.failed] == [1]
+    assert set(server.times_delivered) == {0, 2}
+
+
+def test_byte_order_mark_is_no_part_of_the_first_line(server: FaultServer, path: Path) -> None:
+    path.write_text(json.dumps(entry(0)), encoding="utf-8-sig")
+    assert run(path)["sent"] == 1
+
+
+@pytest.mark.parametrize("other", ["file://{}", "{}/../{name}"])
+def test_input_is_not_written_over_whatever_it_is_called(server: FaultServer, path: Path, other: str) -> None:
+    write(path, [entry(0), "bad"])
+    folder = str(path.parent) if "name" in other else path
+    with pytest.raises(InvalidInputError) as caught:
+        run(path, failed_entries_path=other.format(folder, name=f"{path.parent.name}/{path.name}"))
+    assert caught.value.place == "failed_entries_path"
+
+
 class TestRetry:
     def test_goes_on_where_the_try_before_ended(self, server: FaultServer, path: Path) -> None:
         store = DictStore()
@@ -119,7 +155,6 @@ class TestRetry:
         summary = run(path, store)
         assert server.times_delivered == dict.fromkeys(range(3000), 1)
         assert (summary["sent"], summary["failed"], summary["requests"]) == (3000, 0, 1)
-        assert store.texts == {}
 
     def test_changed_file_starts_afresh(self, server: FaultServer, path: Path) -> None:
         store = DictStore()
