@@ -13,7 +13,12 @@ from typing import Any, TypedDict
 
 from airflow_cwevents.arns import Arn
 from airflow_cwevents.exceptions import InvalidInputError, InvalidTargetError
-from airflow_cwevents.input_transformers import check_input_path, check_length, normalise_input_transformer
+from airflow_cwevents.input_transformers import (
+    check_input_path,
+    check_length,
+    check_log_input,
+    normalise_input_transformer,
+)
 from airflow_cwevents.json_text import canonical_json, parse_json_text, to_json_text
 from airflow_cwevents.limits import (
     EVENT_AGE_SECONDS_RANGE,
@@ -137,7 +142,10 @@ def _normalised(target: object, region: str | None, members: frozenset[str]) -> 
     _check_parameters(wire, arn, kind)
     _check_dead_letter_config(wire.get("DeadLetterConfig"), region)
     _check_retry_policy(wire.get("RetryPolicy"))
-    return {**wire, **_normalised_input(wire)}
+    normal = {**wire, **_normalised_input(wire)}
+    if arn.service == "logs":
+        check_log_input(normal)
+    return normal
 
 
 def _check_members(target: Mapping[str, Any], members: frozenset[str]) -> None:

@@ -550,6 +550,61 @@ class TestInput:
         assert error.target_id == "t"
 
 
+class TestInputOfLogs:
+    PATHS = MappingProxyType({"time": "$.time", "message": "$.detail-type"})
+
+    @pytest.mark.parametrize(
+        "template",
+        [
+            '{"timestamp": <time>, "message": <message>}',
+            '{"message":"<message> at <time>","timestamp":"<time>"}',
+            ' {\n  "timestamp": <aws.events.event.ingestion-time>,\n  "message": "text"\n}',
+            '{"timestamp": <time>, "message": <aws.events.event.json>}',
+        ],
+    )
+    def test_good(self, template: str) -> None:
+        given = {"InputPathsMap": self.PATHS, "InputTemplate": template}
+        good = target("CloudWatch log group", InputTransformer=given)
+        assert normalise_target(good, 0, REGION) == good
+
+    def test_template_as_a_dict(self) -> None:
+        given = {"InputPathsMap": self.PATHS, "InputTemplate": {"timestamp": "<time>", "message": "<message>"}}
+        sent = normalise_target(target("CloudWatch log group", InputTransformer=given), 0, REGION)
+        assert sent["InputTransformer"]["InputTemplate"] == '{"timestamp":"<time>","message":"<message>"}'
+
+    @pytest.mark.parametrize(
+        "template",
+        [
+            "<message>",
+            '"<message>"',
+            '["timestamp", "message"]',
+            "{}",
+            '{"message": <message>}',
+            '{"timestamp": <time>}',
+            '{"Timestamp": <time>, "message": <message>}',
+            '{"timestamp": <time>, "message": <message>, "more": 1}',
+            "{'timestamp': <time>, 'message': <message>}",
+            "[" * 4000 + "]" * 4000,
+        ],
+    )
+    @pytest.mark.parametrize("suffix", ["", ":*"])
+    def test_other_templates(self, template: str, suffix: str) -> None:
+        bad = target("CloudWatch log group", InputTransformer={"InputPathsMap": self.PATHS, "InputTemplate": template})
+        error = refusal({**bad, "Arn": bad["Arn"] + suffix})
+        assert (error.place, error.value) == ("targets[3].InputTransformer.InputTemplate", template)
+        assert '{"timestamp": <time>, "message": <message>}' in error.remedy
+
+    @pytest.mark.parametrize(("member", "value"), [("Input", '{"a":1}'), ("InputPath", "$.detail")])
+    def test_neither_input_nor_path(self, member: str, value: str) -> None:
+        error = refusal(target("CloudWatch log group", **{member: value}))
+        assert (error.place, error.value) == (f"targets[3].{member}", value)
+        assert "InputTransformer" in error.remedy
+
+    def test_other_kinds_take_any(self) -> None:
+        given = {"InputPathsMap": self.PATHS, "InputTemplate": '"<message>"'}
+        assert normalise_target({**LAMBDA, "InputTransformer": given}, 0)["InputTransformer"] == given
+
+
 class TestInputPath:
     @pytest.mark.parametrize(
         "path",
