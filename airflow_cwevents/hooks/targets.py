@@ -68,7 +68,8 @@ class TargetsHook(PermissionsHook):
         :param targets: the targets, with AWS's member names; ``Input`` and ``InputTemplate`` as JSON text, or as what
             JSON can express.
         :param event_bus_name: name or ARN of the rule's bus; None for the default bus.
-        :param prune: whether to remove the rule's other targets.
+        :param prune: whether to remove the rule's other targets: before the new ones are put no more of them than
+            have to make room, the rest afterwards.
         :param grant_permissions: whether to let EventBridge invoke the targets that rely on a policy of their own.
         :param max_targets: how many targets the account may put on a rule.
         :return: the ids of the targets, in input order.
@@ -87,13 +88,16 @@ class TargetsHook(PermissionsHook):
             self.log.info("There are no targets to put on rule %s", rule)
             return []
         present = {target["Id"]: target for target in self.list_targets(rule, event_bus_name)}
-        surplus = [target_id for target_id in present if target_id not in {target["Id"] for target in wanted}]
-        _check_count(rule, len(wanted) + (0 if prune else len(surplus)), max_targets)
+        wanted_ids = {target["Id"] for target in wanted}
+        surplus = [target_id for target_id in present if target_id not in wanted_ids] if prune else []
+        count = len(present.keys() | wanted_ids)
+        _check_count(rule, count - len(surplus), max_targets)
         self._see_to_permissions(rule, event_bus_name, wanted, grant=grant_permissions)
-        if prune and surplus:
-            self.remove_targets(rule, surplus, event_bus_name=event_bus_name)
+        excess = max(0, count - max_targets)
+        self._prune(rule, event_bus_name, surplus[:excess])
         changed = [target for target in wanted if not is_same_target(target, present.get(target["Id"]))]
         self._put_targets(rule, event_bus_name, changed)
+        self._prune(rule, event_bus_name, surplus[excess:])
         self.log.info(
             "Rule %s: put targets: %d, as they were already: %d", rule, len(changed), len(wanted) - len(changed)
         )
@@ -210,6 +214,10 @@ class TargetsHook(PermissionsHook):
         rule_arn = self.describe_rule(rule, event_bus_name)["Arn"]
         kept = arns_in_use(target for target in present if target["Id"] not in removed)
         self.revoke_permissions(rule_arn, (target for target in present if target["Id"] in removed), kept)
+
+    def _prune(self, rule: str, event_bus_name: str | None, surplus: Sequence[str]) -> None:
+        if surplus:
+            self.remove_targets(rule, surplus, event_bus_name=event_bus_name)
 
     def _put_targets(self, rule: str, event_bus_name: str | None, targets: Sequence[Mapping[str, Any]]) -> None:
         bus = bus_members(event_bus_name)

@@ -6,6 +6,7 @@ from itertools import islice
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from airflow_cwevents.exceptions import (
@@ -62,6 +63,14 @@ def script_describe(events: Stubber) -> None:
 def script_put(events: Stubber, *put: dict[str, Any]) -> None:
     response: dict[str, Any] = {"FailedEntryCount": 0, "FailedEntries": []}
     events.add_response("put_targets", response, {"Rule": "r", "Targets": list(put)})
+
+
+def script_remove(events: Stubber, present: Sequence[dict[str, Any]], removed: Sequence[dict[str, Any]]) -> None:
+    """Expect these targets to be removed, of those that the rule has; no request if there are none to remove."""
+    if removed:
+        script_list(events, *present)
+        response: dict[str, Any] = {"FailedEntryCount": 0, "FailedEntries": []}
+        events.add_response("remove_targets", response, {"Rule": "r", "Ids": ids(removed)})
 
 
 @pytest.fixture
@@ -179,15 +188,35 @@ class TestWhatIsThere:
         assert hook.put_targets(rule, [], prune=True) == []
         assert list(hook.list_targets(rule)) == []
 
-    def test_prune_removes_before_it_puts(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
-        """A rule that has all the targets it may have would refuse more."""
-        script_list(events, *targets(5))
+    @pytest.mark.parametrize(
+        ("present", "put", "before"),
+        [
+            (5, 5, 5),  # a rule that has all the targets it may have would refuse more
+            (5, 2, 2),
+            (4, 2, 1),
+            (3, 2, 0),
+            (1, 1, 0),
+        ],
+    )
+    def test_prune_removes_before_it_puts_only_what_is_in_the_way(
+        self, hook: CloudWatchEventsHook, events: Stubber, present: int, put: int, before: int
+    ) -> None:
+        there = targets(present)
+        script_list(events, *there)
         script_describe(events)
-        script_list(events, *targets(5))
-        removed = {"Rule": "r", "Ids": ids(targets(5))}
-        events.add_response("remove_targets", {"FailedEntryCount": 0, "FailedEntries": []}, removed)
-        script_put(events, *targets(5, first=5))
-        hook.put_targets("r", targets(5, first=5), prune=True)
+        script_remove(events, there, there[:before])
+        script_put(events, *targets(put, first=5))
+        script_remove(events, there[before:], there[before:])
+        hook.put_targets("r", targets(put, first=5), prune=True)
+
+    def test_prune_leaves_what_is_there_if_nothing_may_be_put(
+        self, hook: CloudWatchEventsHook, events: Stubber
+    ) -> None:
+        script_list(events, *targets(2))
+        script_describe(events)
+        events.add_client_error("put_targets", "AccessDeniedException")  # and no RemoveTargets
+        with pytest.raises(ClientError):
+            hook.put_targets("r", targets(2, first=2), prune=True)
 
     def test_prune_with_nothing_to_remove_asks_for_nothing_more(
         self, hook: CloudWatchEventsHook, events: Stubber
