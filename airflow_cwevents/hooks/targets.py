@@ -91,9 +91,11 @@ class TargetsHook(PermissionsHook):
         wanted_ids = {target["Id"] for target in wanted}
         surplus = [target_id for target_id in present if target_id not in wanted_ids] if prune else []
         count = len(present.keys() | wanted_ids)
-        _check_count(rule, count - len(surplus), max_targets)
+        # a rule that has more already is proof that AWS granted more
+        limit = max(max_targets, len(present))
+        _check_count(rule, count - len(surplus), limit)
         self._see_to_permissions(rule, event_bus_name, wanted, grant=grant_permissions)
-        excess = max(0, count - max_targets)
+        excess = max(0, count - limit)
         self._prune(rule, event_bus_name, surplus[:excess])
         changed = [target for target in wanted if not is_same_target(target, present.get(target["Id"]))]
         self._put_targets(rule, event_bus_name, changed)
@@ -238,11 +240,11 @@ def _checked_ids(target_ids: Iterable[str]) -> set[str]:
     return set(target_ids)
 
 
-def _check_count(rule: str, count: int, max_targets: int) -> None:
-    if count > max_targets:
+def _check_count(rule: str, count: int, limit: int) -> None:
+    if count > limit:
         raise InvalidInputError(
             "targets",
-            f"rule {rule!r} would have {count} targets, of at most {max_targets}",
+            f"rule {rule!r} would have {count} targets, of at most {limit}",
             "Put some on a second rule with the same pattern, or set prune to remove others, or, if AWS granted the "
             "account more, set max_targets",
         )

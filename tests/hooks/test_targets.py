@@ -142,6 +142,31 @@ class TestHowMany:
         with pytest.raises(InvalidInputError):
             hook.put_targets(rule, targets(1, first=6), max_targets=6)
 
+    def test_more_than_the_limit_are_there_already(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
+        there, changed = targets(7), target(3, Input="{}")
+        script_list(events, *there)
+        script_describe(events)
+        script_put(events, changed)
+        assert hook.put_targets("r", [*targets(3), changed]) == ids(targets(4))
+
+    def test_more_than_the_limit_are_there_already_and_one_is_added(
+        self, hook: CloudWatchEventsHook, events: Stubber
+    ) -> None:
+        script_list(events, *targets(7))
+        with pytest.raises(InvalidInputError) as caught:
+            hook.put_targets("r", targets(1, first=7))
+        assert "8 targets, of at most 7" in caught.value.reason
+
+    def test_more_than_the_limit_are_there_already_and_some_are_replaced(
+        self, hook: CloudWatchEventsHook, events: Stubber
+    ) -> None:
+        there = targets(7)
+        script_list(events, *there)
+        script_describe(events)
+        script_remove(events, there, there[:2])
+        script_put(events, *targets(2, first=7))
+        assert len(hook.put_targets("r", targets(7, first=2), prune=True)) == 7
+
     @pytest.mark.parametrize(("count", "sizes"), [(10, [10]), (11, [10, 1]), (25, [10, 10, 5])])
     def test_requests_of_ten_at_most_and_in_order(
         self, hook: CloudWatchEventsHook, events: Stubber, count: int, sizes: list[int]
