@@ -60,6 +60,11 @@ def is_not_found(error: BaseException) -> bool:
     return code_of(error) in _NOT_FOUND_CODES
 
 
+def is_conflict(error: BaseException) -> bool:
+    """Return whether something else changed the rule at the same time; botocore does not retry that."""
+    return code_of(error) == "ConcurrentModificationException"
+
+
 @contextmanager
 def rule_errors(rule: str, event_bus_name: str | None, managed_remedy: str) -> Iterator[None]:
     """

@@ -10,7 +10,7 @@ from botocore.validate import ParamValidator
 from tenacity import Retrying, retry_if_result, stop_after_attempt
 
 from airflow_cwevents.exceptions import FailedTarget, InvalidTargetError
-from airflow_cwevents.hooks.errors import code_of, message_of
+from airflow_cwevents.hooks.errors import code_of, is_conflict, message_of
 from airflow_cwevents.limits import MAX_TARGETS_PER_REQUEST, RETRYABLE_TARGET_CODES
 
 if TYPE_CHECKING:
@@ -94,10 +94,12 @@ class _Attempt:
         try:
             response = self._call(self._pending)
         except ClientError as error:
-            code = code_of(error)
-            if code not in RETRYABLE_TARGET_CODES:
+            # what else may pass botocore has retried already
+            if not is_conflict(error):
                 raise
-            return [FailedTarget(self._id_of(target), str(code), message_of(error)) for target in self._pending]
+            return [
+                FailedTarget(self._id_of(target), str(code_of(error)), message_of(error)) for target in self._pending
+            ]
         return [
             FailedTarget(entry["TargetId"], entry.get("ErrorCode", "Unknown"), entry.get("ErrorMessage", ""))
             for entry in response.get("FailedEntries") or ()
