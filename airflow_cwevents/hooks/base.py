@@ -13,6 +13,7 @@ from botocore.exceptions import NoRegionError
 
 from airflow_cwevents.exceptions import InvalidInputError
 from airflow_cwevents.hooks.codec import speed_up_put_events
+from airflow_cwevents.hooks.quotas import stop_at_quotas
 from airflow_cwevents.hooks.send_options import MAX_CONCURRENCY
 
 # botocore's own three are over within seconds, and a quota that was used up is not free again by then.
@@ -57,6 +58,7 @@ class EventsClientHook(AwsBaseHook):
                 f"Give region_name, or set it in the extra of connection {self.aws_conn_id!r}, or AWS_DEFAULT_REGION",
             ) from None
         speed_up_put_events(client)
+        stop_at_quotas(client)
         return client
 
     def client(self, service_name: str) -> Any:

@@ -11,10 +11,12 @@ from airflow_cwevents.arns import DEFAULT_EVENT_BUS
 from airflow_cwevents.exceptions import (
     EventBusNotFoundError,
     InvalidEventPatternError,
+    LimitExceededError,
     ManagedRuleError,
     RuleNotFoundError,
 )
-from airflow_cwevents.limits import THROTTLING_CODES, TRANSIENT_REQUEST_CODES
+from airflow_cwevents.hooks.quotas import QUOTAS
+from airflow_cwevents.limits import QUOTA_CODE, THROTTLING_CODES, TRANSIENT_REQUEST_CODES
 
 _NOT_FOUND_CODES = frozenset(
     {
@@ -76,12 +78,16 @@ def rule_errors(rule: str, event_bus_name: str | None, managed_remedy: str) -> I
     :raises RuleNotFoundError: if AWS does not find the rule.
     :raises EventBusNotFoundError: if AWS does not find the bus.
     :raises ManagedRuleError: if AWS refuses as the rule belongs to one of its services.
+    :raises LimitExceededError: if a quota is used up.
     """
     try:
         yield
     except ClientError as error:
         if code_of(error) == "ManagedRuleException":
             raise ManagedRuleError(rule, None, managed_remedy) from error
+        if code_of(error) == QUOTA_CODE and error.operation_name in QUOTAS:
+            quota, remedy = QUOTAS[error.operation_name]
+            raise LimitExceededError(rule, quota, message_of(error), remedy) from error
         if code_of(error) != "ResourceNotFoundException":
             raise
         if event_bus_name and message_of(error).lower().startswith("event bus"):

@@ -13,6 +13,7 @@ from airflow_cwevents.exceptions import (
     InvalidEventPatternError,
     InvalidInputError,
     InvalidScheduleError,
+    LimitExceededError,
     ManagedRuleError,
     RoleNotAssumableError,
 )
@@ -199,7 +200,7 @@ class TestChangedRule:
         self, hook: CloudWatchEventsHook, events: Stubber, logged: Logged
     ) -> None:
         script_present(events)
-        events.add_client_error("put_rule", "LimitExceededException", "no")
+        events.add_client_error("put_rule", "ValidationException", "no")
         with pytest.raises(ClientError):
             hook.put_rule("r", event_pattern=PATTERN, description="new")
         assert logged("INFO") == []
@@ -348,7 +349,6 @@ class TestPassingErrors:
         ("code", "message"),
         [
             ("ValidationException", "no"),
-            ("LimitExceededException", "no"),
             ("ThrottlingException", "no"),
             ("AccessDeniedException", ROLE_ERROR[1]),
         ],
@@ -359,6 +359,15 @@ class TestPassingErrors:
         with pytest.raises(ClientError) as caught:
             hook.put_rule("r", event_pattern=PATTERN)
         assert caught.value.response["Error"]["Code"] == code
+
+    def test_quota_of_rules(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
+        script_missing(events)
+        events.add_client_error("put_rule", "LimitExceededException", "The requested resource exceeds the maximum.")
+        with pytest.raises(LimitExceededError) as caught:
+            hook.put_rule("r", event_pattern=PATTERN)
+        assert (caught.value.rule, caught.value.permanent) == ("r", True)
+        assert "per event bus" in caught.value.quota
+        assert "exceeds the maximum" in str(caught.value)
 
     def test_pattern_that_only_aws_can_judge(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
         script_missing(events)

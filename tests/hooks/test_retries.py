@@ -14,7 +14,7 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ClientError
 from urllib3 import HTTPResponse
 
-from airflow_cwevents.exceptions import PutTargetsError, RemoveTargetsError
+from airflow_cwevents.exceptions import LimitExceededError, PutTargetsError, RemoveTargetsError
 from airflow_cwevents.hooks import CloudWatchEventsHook
 from airflow_cwevents.hooks.base import REQUEST_ATTEMPTS
 from airflow_cwevents.hooks.rules import RULE_ATTEMPTS
@@ -85,3 +85,17 @@ def test_what_the_hook_retries(hook: CloudWatchEventsHook, refuse: Refuse, opera
     with pytest.raises((ClientError, PutTargetsError, RemoveTargetsError)):
         CALLS[operation](hook)
     assert requests[operation] == (TARGET_ATTEMPTS if "Targets" in operation else RULE_ATTEMPTS)
+
+
+@pytest.mark.parametrize("operation", ["PutRule", "PutTargets"])
+@pytest.mark.parametrize("mode", ["legacy", "standard", "adaptive"])
+def test_quota_that_is_used_up_is_no_throttling(
+    hook: CloudWatchEventsHook, refuse: Refuse, monkeypatch: pytest.MonkeyPatch, operation: str, mode: str
+) -> None:
+    monkeypatch.setenv("AWS_RETRY_MODE", mode)
+    requests = refuse(operation, (400, "LimitExceededException"))
+    with pytest.raises(LimitExceededError) as caught:
+        CALLS[operation](hook)
+    assert requests[operation] == 1
+    assert isinstance(caught.value.__cause__, hook.conn.exceptions.LimitExceededException)
+    assert caught.value.__cause__.operation_name == operation

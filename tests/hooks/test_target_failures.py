@@ -12,6 +12,7 @@ from botocore.stub import Stubber
 from airflow_cwevents.exceptions import (
     EventBusNotFoundError,
     FailedTarget,
+    LimitExceededError,
     ManagedRuleError,
     PutTargetsError,
     RemoveTargetsError,
@@ -160,6 +161,13 @@ class TestRefusedRequests:
         with pytest.raises(ManagedRuleError) as caught:
             operation.call("a")
         assert caught.value.rule == "r"
+
+    def test_quota_of_targets(self, put: Operation) -> None:
+        put.refuse("a", "LimitExceededException", "The requested resource exceeds the maximum number allowed.")
+        with pytest.raises(LimitExceededError) as caught:
+            put.call("a")
+        assert (caught.value.rule, caught.value.quota) == ("r", "targets per rule")
+        assert caught.value.permanent
 
     def test_rule_that_vanished(self, operation: Operation) -> None:
         operation.refuse("a", "ResourceNotFoundException", "Rule r does not exist on EventBus default.")
