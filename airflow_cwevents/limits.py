@@ -76,8 +76,6 @@ MAX_INPUT_PATH_LENGTH: Final = 256
 # https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_InputTransformer.html
 MAX_INPUT_PATHS: Final = 100
 MAX_INPUT_TEMPLATE_LENGTH: Final = 8192
-# https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_EcsParameters.html
-MAX_ECS_TASKS: Final = 10
 # https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_RetryPolicy.html
 RETRY_ATTEMPTS_RANGE: Final = (0, 185)
 EVENT_AGE_SECONDS_RANGE: Final = (60, 86_400)

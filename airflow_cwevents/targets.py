@@ -22,7 +22,6 @@ from airflow_cwevents.input_transformers import (
 from airflow_cwevents.json_text import canonical_json, parse_json_text, to_json_text
 from airflow_cwevents.limits import (
     EVENT_AGE_SECONDS_RANGE,
-    MAX_ECS_TASKS,
     MAX_INPUT_LENGTH,
     RETRY_ATTEMPTS_RANGE,
     TARGET_MEMBERS,
@@ -217,10 +216,7 @@ def _check_message_group(parameters: Mapping[str, Any]) -> None:
 
 
 def _check_ecs(parameters: Mapping[str, Any]) -> None:
-    count = parameters.get("TaskCount", 1)
-    if not isinstance(count, int) or not 1 <= count <= MAX_ECS_TASKS:
-        reason = f"{count!r} is not 1 to {MAX_ECS_TASKS}"
-        raise InvalidInputError("EcsParameters.TaskCount", reason, "Launch fewer tasks an event", count)
+    _check_number(parameters.get("TaskCount", 1), "EcsParameters.TaskCount", 1)
     if parameters.get("LaunchType") == "FARGATE" and not parameters.get("NetworkConfiguration"):
         remedy = 'Give {"awsvpcConfiguration": {"Subnets": […]}}'
         raise InvalidInputError("EcsParameters.NetworkConfiguration", "a FARGATE task needs it", remedy)
@@ -243,9 +239,13 @@ def _check_retry_policy(policy: Mapping[str, Any] | None) -> None:
         ("MaximumRetryAttempts", RETRY_ATTEMPTS_RANGE),
         ("MaximumEventAgeInSeconds", EVENT_AGE_SECONDS_RANGE),
     ):
-        value = (policy or {}).get(member, low)
-        if not isinstance(value, int) or not low <= value <= high:
-            raise InvalidInputError(f"RetryPolicy.{member}", f"{value!r} is not {low} to {high}", "Correct it", value)
+        _check_number((policy or {}).get(member, low), f"RetryPolicy.{member}", low, high)
+
+
+def _check_number(value: object, place: str, low: int, high: int | None = None) -> None:
+    if not isinstance(value, int) or value < low or (high is not None and value > high):
+        limits = f"{low} or more" if high is None else f"{low} to {high}"
+        raise InvalidInputError(place, f"{value!r} is not {limits}", "Correct it", value)
 
 
 def _normalised_input(wire: Mapping[str, Any]) -> dict[str, Any]:

@@ -367,16 +367,16 @@ class TestFifoQueue:
 
 
 class TestEcs:
-    @pytest.mark.parametrize("count", [1, 2, 10])
+    @pytest.mark.parametrize("count", [1, 2, 10, 11, 1000])
     def test_good_task_count(self, count: int) -> None:
         good = target("ECS cluster", EcsParameters={**ECS, "TaskCount": count})
         assert normalise_target(good, 0, REGION) == good
 
-    @pytest.mark.parametrize("count", [-1, 0, 11, "2", 1.5])
+    @pytest.mark.parametrize("count", [-1, 0, "2", 1.5])
     def test_bad_task_count(self, count: object) -> None:
         error = refusal(target("ECS cluster", EcsParameters={**ECS, "TaskCount": count}))
         assert (error.place, error.value) == ("targets[3].EcsParameters.TaskCount", count)
-        assert "1 to 10" in error.reason
+        assert "1 or more" in error.reason
 
     def test_fargate_needs_a_network(self) -> None:
         error = refusal(target("ECS cluster", EcsParameters={**ECS, "LaunchType": "FARGATE"}))
