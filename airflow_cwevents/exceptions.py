@@ -129,7 +129,7 @@ class InvalidScheduleError(InvalidInputError):
     :param expression: the expression.
     """
 
-    def __init__(self, expression: str, reason: str, remedy: str) -> None:
+    def __init__(self, expression: object, reason: str, remedy: str) -> None:
         super().__init__(f"schedule_expression {expression!r}", reason, remedy, expression)
         self.expression = expression
 

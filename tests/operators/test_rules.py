@@ -112,6 +112,7 @@ class TestWhenTheDagFileIsRead:
             ({"event_pattern": {"source": [{"prefx": "x"}]}}, InvalidEventPatternError),
             ({"schedule_expression": "rate(1 minutes)"}, InvalidScheduleError),
             ({"schedule_expression": "0 12 * * *"}, InvalidScheduleError),
+            ({"schedule_expression": 5}, InvalidScheduleError),
         ],
     )
     def test_mistake_in_a_literal_is_an_error(self, parameters: dict[str, Any], error: type[Exception]) -> None:
