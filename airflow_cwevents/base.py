@@ -165,16 +165,17 @@ def as_number(value: object, place: str) -> float:
     return int(number) if number.is_integer() else number
 
 
-def as_list(value: object, place: str) -> list[Any]:
+def as_list(value: object, place: str, items: str = "dicts") -> list[Any]:
     """
     Read a list, which is something lazy where it came out of mapped tasks.
 
     :param value: a list, or any other iterable that is neither text nor dict.
     :param place: the parameter's name, for the error.
+    :param items: what it is a list of, likewise.
     :return: a list.
     :raises InvalidInputError: if it is none.
     """
     if isinstance(value, Iterable) and not isinstance(value, Mapping | str | bytes):
         return list(value)
-    remedy = "Give a list of dicts; the result of another task as its .output, as a template would make text of it"
+    remedy = f"Give a list of {items}; the result of another task as its .output, as a template would make text of it"
     raise InvalidInputError(place, f"it is of type {type(value).__name__}", remedy, value)
