@@ -29,6 +29,7 @@ from airflow_cwevents.limits import (
 from airflow_cwevents.rules import check_name
 from airflow_cwevents.target_kinds import PARAMETER_MEMBERS, TargetKind, kind_of, kinds_of_service, services_with
 
+TEMPLATE_HINT = "a template gives text, unless the DAG has render_template_as_native_obj=True"
 # Members that have members of their own, besides InputTransformer.
 _BLOCKS = PARAMETER_MEMBERS | {"SqsParameters", "DeadLetterConfig", "RetryPolicy"}
 
@@ -245,7 +246,8 @@ def _check_retry_policy(policy: Mapping[str, Any] | None) -> None:
 def _check_number(value: object, place: str, low: int, high: int | None = None) -> None:
     if not isinstance(value, int) or value < low or (high is not None and value > high):
         limits = f"{low} or more" if high is None else f"{low} to {high}"
-        raise InvalidInputError(place, f"{value!r} is not {limits}", "Correct it", value)
+        remedy = f"Give a number: {TEMPLATE_HINT}" if isinstance(value, str) else "Correct it"
+        raise InvalidInputError(place, f"{value!r} is not {limits}", remedy, value)
 
 
 def _normalised_input(wire: Mapping[str, Any]) -> dict[str, Any]:

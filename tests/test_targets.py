@@ -464,6 +464,7 @@ class TestRetryPolicy:
         error = refusal({**LAMBDA, "RetryPolicy": {member: bad}})
         assert (error.place, error.value) == (f"targets[3].RetryPolicy.{member}", bad)
         assert limits in error.reason
+        assert ("render_template_as_native_obj" in error.remedy) is isinstance(bad, str)
 
 
 class TestInput:

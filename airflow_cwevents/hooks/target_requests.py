@@ -12,6 +12,7 @@ from tenacity import Retrying, retry_if_result, stop_after_attempt
 from airflow_cwevents.exceptions import FailedTarget, InvalidTargetError
 from airflow_cwevents.hooks.errors import code_of, is_conflict, message_of
 from airflow_cwevents.limits import MAX_TARGETS_PER_REQUEST, RETRYABLE_TARGET_CODES
+from airflow_cwevents.targets import TEMPLATE_HINT
 
 if TYPE_CHECKING:
     from botocore.model import Shape
@@ -31,8 +32,10 @@ def check_shapes(targets: Iterable[Mapping[str, Any]], shape: Shape) -> None:
     for index, target in enumerate(targets):
         report = ParamValidator().validate(target, shape)
         if report.has_errors():
-            remedy = "Correct it as AWS's reference says"
-            raise InvalidTargetError(index, "", report.generate_report(), remedy, target, target["Id"])
+            reason = report.generate_report()
+            hint = f": {TEMPLATE_HINT}" if "<class 'str'>, valid" in reason else ""
+            remedy = f"Correct it as AWS's reference says{hint}"
+            raise InvalidTargetError(index, "", reason, remedy, target, target["Id"])
 
 
 def in_tens(

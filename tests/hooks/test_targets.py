@@ -358,6 +358,17 @@ class TestForm:
             hook.put_targets("r", [*targets(11), target(11, **nested)], max_targets=12)
         assert (caught.value.index, caught.value.target_id) == (11, "t11")
 
+    @pytest.mark.parametrize(("size", "hint"), [("3", True), ([3], False)])
+    def test_number_that_a_template_made_text_of(
+        self, hook: CloudWatchEventsHook, events: Stubber, size: object, hint: bool
+    ) -> None:
+        arn, members = "arn:aws:batch:us-east-1:123456789012:job-queue/q", {"ArrayProperties": {"Size": size}}
+        wanted = target(0, Arn=arn, RoleArn=ROLE, BatchParameters={**PARAMETERS["BatchParameters"], **members})
+        with pytest.raises(InvalidTargetError) as caught:
+            hook.put_targets("r", [wanted])
+        assert "BatchParameters.ArrayProperties.Size" in caught.value.reason
+        assert ("render_template_as_native_obj" in caught.value.remedy) is hint
+
     @pytest.mark.parametrize("count", [0, 1])
     @pytest.mark.parametrize("rule", ["", "a/b", RULE_ARN])
     def test_bad_rule_is_refused_before_any_request(
