@@ -66,7 +66,8 @@ def normalise_input_transformer(transformer: object, place: str) -> dict[str, An
     _check_paths(paths, f"{place}.InputPathsMap")
     template = _template_text(transformer.get("InputTemplate"), f"{place}.InputTemplate")
     _check_placeholders(template, paths, f"{place}.InputTemplate")
-    return {**transformer, "InputTemplate": template}
+    given = {name: value for name, value in transformer.items() if value is not None}
+    return {**given, "InputTemplate": template}
 
 
 def check_log_input(target: Mapping[str, Any]) -> None:

@@ -65,7 +65,7 @@ def normalise_targets(
     Check targets, and bring them into the form that boto3 takes.
 
     :param targets: the targets, with AWS's member names; JSON members as text or as what JSON can express. A member
-        that is None counts as left out.
+        that is None counts as left out, a nested one too.
     :param region: the rule's region; None if it is not known.
     :param members: the members that a target can have.
     :return: new dicts.
@@ -132,7 +132,9 @@ def _normalised(target: object, region: str | None, members: frozenset[str]) -> 
     if not isinstance(target, Mapping):
         raise InvalidInputError("", f"it is of type {type(target).__name__}", "Give a dict with Id and Arn", target)
     _check_members(target, members)
-    wire = {name: value for name, value in target.items() if value is not None}
+    wire = {
+        name: _without_nones(value) if name in _BLOCKS else value for name, value in target.items() if value is not None
+    }
     check_name(wire.get("Id"), "Id")
     arn = _parse_arn(wire.get("Arn"), "Arn", "arn:aws:lambda:us-east-1:123456789012:function:NAME")
     kind = _check_kind(arn)
@@ -146,6 +148,12 @@ def _normalised(target: object, region: str | None, members: frozenset[str]) -> 
     if arn.service == "logs":
         check_log_input(normal)
     return normal
+
+
+def _without_nones(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _without_nones(member) for name, member in value.items() if member is not None}
+    return [_without_nones(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _check_members(target: Mapping[str, Any], members: frozenset[str]) -> None:

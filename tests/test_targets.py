@@ -179,6 +179,47 @@ class TestNormaliseTarget:
     def test_members_that_are_none_are_left_out(self) -> None:
         assert normalise_target({**LAMBDA, "Input": None, "InputPath": None, "RoleArn": None}, 0) == LAMBDA
 
+    @pytest.mark.parametrize(
+        ("label", "given", "sent"),
+        [
+            ("Lambda function", {"RetryPolicy": {"MaximumRetryAttempts": None}}, {"RetryPolicy": {}}),
+            (
+                "Lambda function",
+                {"RetryPolicy": {"MaximumRetryAttempts": 3, "MaximumEventAgeInSeconds": None}},
+                {"RetryPolicy": {"MaximumRetryAttempts": 3}},
+            ),
+            ("Lambda function", {"DeadLetterConfig": {"Arn": None}}, {"DeadLetterConfig": {}}),
+            (
+                "ECS cluster",
+                {
+                    "EcsParameters": {
+                        **ECS,
+                        "TaskCount": None,
+                        "Tags": [{"Key": "a", "Value": None}],
+                        "NetworkConfiguration": {"awsvpcConfiguration": {"Subnets": ["s"], "AssignPublicIp": None}},
+                    }
+                },
+                {
+                    "EcsParameters": {
+                        **ECS,
+                        "Tags": [{"Key": "a"}],
+                        "NetworkConfiguration": {"awsvpcConfiguration": {"Subnets": ["s"]}},
+                    }
+                },
+            ),
+            (
+                "Lambda function",
+                {"InputTransformer": {"InputTemplate": {"a": None}, "InputPathsMap": None}},
+                {"InputTransformer": {"InputTemplate": '{"a":null}'}},
+            ),
+            ("Lambda function", {"Input": {"a": None}}, {"Input": '{"a":null}'}),
+        ],
+    )
+    def test_nested_members_that_are_none_are_left_out_but_not_of_json(
+        self, label: str, given: dict[str, Any], sent: dict[str, Any]
+    ) -> None:
+        assert normalise_target(target(label, **given), 0, REGION) == target(label, **sent)
+
     def test_any_mapping_passes(self) -> None:
         assert normalise_target(MappingProxyType(LAMBDA), 0) == LAMBDA
 
@@ -411,7 +452,6 @@ class TestDeadLetterConfig:
     @pytest.mark.parametrize(
         ("arn", "why"),
         [
-            (None, "is not an ARN"),
             ("q", "is not an ARN"),
             (ARNS["SNS topic"], "standard SQS queue"),
             (FUNCTION_ARN, "standard SQS queue"),
@@ -419,7 +459,7 @@ class TestDeadLetterConfig:
             ("arn:aws:sqs:eu-west-1:123456789012:q", "'eu-west-1'"),
         ],
     )
-    def test_bad(self, arn: str | None, why: str) -> None:
+    def test_bad(self, arn: str, why: str) -> None:
         error = refusal({**LAMBDA, "DeadLetterConfig": {"Arn": arn}})
         assert (error.place, error.value) == ("targets[3].DeadLetterConfig.Arn", arn)
         assert why in error.reason
