@@ -65,6 +65,7 @@ class RulesHook(EventBusesHook):
         :raises InvalidInputError: if AWS would refuse the arguments; nothing was sent then.
         :raises ManagedRuleError: if the rule belongs to an AWS service.
         :raises RoleNotAssumableError: if EventBridge may not assume the role, half a minute after the first try.
+        :raises LimitExceededError: if the account's quota of rules on a bus is used up.
 
         .. seealso:: :external+boto3:py:meth:`EventBridge.Client.put_rule`
         """

@@ -77,6 +77,7 @@ class TargetsHook(PermissionsHook):
         :raises RuleNotFoundError: if there is no such rule.
         :raises GrantPermissionsError: if the policy of a target could not be changed; no target was put then.
         :raises PutTargetsError: if AWS did not accept some of the targets.
+        :raises LimitExceededError: if the account's quota of targets on a rule is used up.
 
         .. seealso:: :external+boto3:py:meth:`EventBridge.Client.put_targets`
         """
