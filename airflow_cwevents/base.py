@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property, wraps
 from math import isfinite, nan
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -83,23 +84,30 @@ class CloudWatchEventsBaseOperator(BaseOperator):
 
 
 def no_retry_if_permanent(execute: Callable[[Operator, Context], Result]) -> Callable[[Operator, Context], Result]:
+    """Decorate ``execute``: an error that would come again fails the task as :func:`permanent_errors_fail` says."""
+
+    @wraps(execute)
+    def wrapper(self: Operator, context: Context) -> Result:
+        with permanent_errors_fail():
+            return execute(self, context)
+
+    return wrapper
+
+
+@contextmanager
+def permanent_errors_fail() -> Iterator[None]:
     """
-    Decorate ``execute``: an error that would come again fails the task without Airflow's retries.
+    Have errors that would come again fail the task without Airflow's retries.
 
     The error that leaves the task is of its own class, with its attributes, and an ``AirflowFailException`` as well.
     The errors themselves cannot be: they belong to the part of the package that works without Airflow.
     """
-
-    @wraps(execute)
-    def wrapper(self: Operator, context: Context) -> Result:
-        try:
-            return execute(self, context)
-        except CloudWatchEventsError as error:
-            if not error.permanent:
-                raise
-            raise _failing(error).with_traceback(error.__traceback__) from error.__cause__
-
-    return wrapper
+    try:
+        yield
+    except CloudWatchEventsError as error:
+        if not error.permanent:
+            raise
+        raise _failing(error).with_traceback(error.__traceback__) from error.__cause__
 
 
 def _failing(error: CloudWatchEventsError) -> BaseException:
@@ -175,16 +183,17 @@ def as_integer(value: object, place: str) -> int:
     return number
 
 
-def as_list(value: object, place: str) -> list[Any]:
+def as_list(value: object, place: str, items: str = "dicts") -> list[Any]:
     """
     Read a list, which is something lazy where it came out of mapped tasks.
 
     :param value: a list, or any other iterable that is neither text nor dict.
     :param place: the parameter's name, for the error.
+    :param items: what it is a list of, likewise.
     :return: a list.
     :raises InvalidInputError: if it is none.
     """
     if isinstance(value, Iterable) and not isinstance(value, Mapping | str | bytes):
         return list(value)
-    remedy = "Give a list of dicts; the result of another task as its .output, as a template would make text of it"
+    remedy = f"Give a list of {items}; the result of another task as its .output, as a template would make text of it"
     raise InvalidInputError(place, f"it is of type {type(value).__name__}", remedy, value)

@@ -18,6 +18,7 @@ Errors of this provider. Each carries what it is about as attributes, so that co
     ├── EventBusNotFoundError           the bus does not exist: event_bus_name
     ├── RuleNotFoundError               the rule does not exist: rule, event_bus_name
     ├── ManagedRuleError                another AWS service owns the rule: rule
+    ├── LimitExceededError              a quota of the account is used up: rule, quota
     ├── GrantPermissionsError           a resource policy could not be changed: target_id, resource_arn
     ├── RuleHasTargetsError             targets linger on a rule that is to be deleted: rule
     └── RoleNotAssumableError           EventBridge may not assume the role: role_arn
@@ -128,7 +129,7 @@ class InvalidScheduleError(InvalidInputError):
     :param expression: the expression.
     """
 
-    def __init__(self, expression: str, reason: str, remedy: str) -> None:
+    def __init__(self, expression: object, reason: str, remedy: str) -> None:
         super().__init__(f"schedule_expression {expression!r}", reason, remedy, expression)
         self.expression = expression
 
@@ -312,6 +313,27 @@ class ManagedRuleError(CloudWatchEventsError):
         super().__init__(f"Rule {rule!r} is managed by {owner}. {remedy}")
         self.rule = rule
         self.managed_by = managed_by
+
+
+class LimitExceededError(CloudWatchEventsError):
+    """
+    A quota of the account is used up.
+
+    :param rule: the name of the rule that was to be put, or to get targets.
+    :param quota: what there may be no more of, such as ``targets per rule``.
+    :param message: AWS's message.
+    :param remedy: what to do about it, besides asking for a higher quota.
+    """
+
+    permanent = True
+
+    def __init__(self, rule: str, quota: str, message: str, remedy: str) -> None:
+        super().__init__(
+            f"Rule {rule!r}: the quota of {quota} is used up: {message.removesuffix('.')}. {remedy}, or ask AWS for a "
+            "higher quota: https://console.aws.amazon.com/servicequotas/home/services/events/quotas"
+        )
+        self.rule = rule
+        self.quota = quota
 
 
 class GrantPermissionsError(CloudWatchEventsError):

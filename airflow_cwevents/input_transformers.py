@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_cwevents.exceptions import InvalidInputError
-from airflow_cwevents.json_text import to_json_text
+from airflow_cwevents.json_text import parse_json_text, to_json_text
 from airflow_cwevents.limits import MAX_INPUT_PATH_LENGTH, MAX_INPUT_PATHS, MAX_INPUT_TEMPLATE_LENGTH
 
 # Variables that AWS fills in itself. Those it does not know it refuses itself.
 _RESERVED_PREFIX = "aws.events."
 _JSON_EVENT = "aws.events.event.json"
 _PLACEHOLDER = re.compile(r"(?<!\\)<([A-Za-z0-9_.\-]+)>")
+_LOG_TEMPLATE = '{"timestamp": <time>, "message": <message>}'
 _QUOTED_BRACKET = re.compile(r"\[\s*['\"]")
 
 
@@ -65,7 +66,35 @@ def normalise_input_transformer(transformer: object, place: str) -> dict[str, An
     _check_paths(paths, f"{place}.InputPathsMap")
     template = _template_text(transformer.get("InputTemplate"), f"{place}.InputTemplate")
     _check_placeholders(template, paths, f"{place}.InputTemplate")
-    return {**transformer, "InputTemplate": template}
+    given = {name: value for name, value in transformer.items() if value is not None}
+    return {**given, "InputTemplate": template}
+
+
+def check_log_input(target: Mapping[str, Any]) -> None:
+    """
+    Check what a CloudWatch log group gets to see: only a timestamp and a message are to be had there.
+
+    https://github.com/aws/aws-cdk/pull/20748
+
+    :param target: the target, with its template as text.
+    :raises InvalidInputError: if it has another input.
+    """
+    for member in ("Input", "InputPath"):
+        if member in target:
+            remedy = f"Leave it out, or give an InputTransformer with InputTemplate '{_LOG_TEMPLATE}'"
+            raise InvalidInputError(member, f"a CloudWatch log group takes no {member}", remedy, target[member])
+    if transformer := target.get("InputTransformer"):
+        _check_log_template(transformer["InputTemplate"], "InputTransformer.InputTemplate")
+
+
+def _check_log_template(template: str, place: str) -> None:
+    try:
+        members = parse_json_text(_PLACEHOLDER.sub("0", template))
+    except (ValueError, RecursionError):
+        members = None
+    if not isinstance(members, dict) or members.keys() != {"timestamp", "message"}:
+        reason = "a CloudWatch log group takes a JSON object of timestamp and message only"
+        raise InvalidInputError(place, reason, f"Write it as in '{_LOG_TEMPLATE}'", template)
 
 
 def _check_paths(paths: object, place: str) -> None:

@@ -76,11 +76,11 @@ MAX_INPUT_PATH_LENGTH: Final = 256
 # https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_InputTransformer.html
 MAX_INPUT_PATHS: Final = 100
 MAX_INPUT_TEMPLATE_LENGTH: Final = 8192
-# https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_EcsParameters.html
-MAX_ECS_TASKS: Final = 10
 # https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_RetryPolicy.html
 RETRY_ATTEMPTS_RANGE: Final = (0, 185)
 EVENT_AGE_SECONDS_RANGE: Final = (60, 86_400)
+# A quota that is used up: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
+QUOTA_CODE: Final = "LimitExceededException"
 # Failed targets: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutTargetsResultEntry.html
 RETRYABLE_TARGET_CODES: Final = frozenset(
     {"ConcurrentModificationException", "InternalException", "InternalFailure", "ThrottlingException"}

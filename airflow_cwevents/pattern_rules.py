@@ -111,12 +111,10 @@ class Field:
 def _items(
     values: Sequence[Any], array: Array, within: tuple[Element, ...], only: int | None
 ) -> Iterator[tuple[Any, tuple[Element, ...]]]:
-    for at, value in enumerate(values):
-        if not isinstance(value, _CONTAINERS):
-            # To AWS a plain value is only within the arrays around its own.
-            yield value, within
-        elif only is None or only == at:
-            yield value, (*within, (array, at))
+    # Fields that end at an array come before those that go on and choose an element: beside that one nothing counts.
+    for at, value in enumerate(values) if only is None else [(only, values[only])]:
+        # To AWS a plain value is only within the arrays around its own.
+        yield value, (*within, (array, at)) if isinstance(value, _CONTAINERS) else within
 
 
 class Rule:

@@ -113,15 +113,20 @@ def normalise_tags(tags: Mapping[str, str] | Iterable[Mapping[str, str]] | None)
 
     :param tags: a dict, or AWS's list of ``{"Key": …, "Value": …}``; None to say nothing of tags.
     :return: a dict, or None.
-    :raises InvalidInputError: if they are neither.
+    :raises InvalidInputError: if they are neither, or a value is None.
     """
-    if tags is None or isinstance(tags, Mapping):
-        return None if tags is None else {str(key): str(value) for key, value in tags.items()}
+    if tags is None:
+        return None
     try:
-        return {str(tag["Key"]): str(tag["Value"]) for tag in tags}
+        pairs = tags.items() if isinstance(tags, Mapping) else [(tag["Key"], tag["Value"]) for tag in tags]
     except (KeyError, TypeError):
         remedy = 'Give a dict such as {"team": "data"}, or a list such as [{"Key": "team", "Value": "data"}]'
         raise InvalidInputError("tags", "they are neither a dict nor AWS's list", remedy, tags) from None
+    for key, value in pairs:
+        if value is None:
+            remedy = "Give a text, which may be empty, or leave the tag out"
+            raise InvalidInputError(f"tags.{key}", "its value is None", remedy, value)
+    return {str(key): str(value) for key, value in pairs}
 
 
 def aws_tags(tags: Mapping[str, str]) -> list[dict[str, str]]:

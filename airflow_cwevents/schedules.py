@@ -127,6 +127,9 @@ def validate_schedule(expression: str) -> None:
     :param expression: the expression, such as ``rate(5 minutes)`` or ``cron(0 8 ? * MON-FRI *)``.
     :raises InvalidScheduleError: when AWS would refuse it.
     """
+    if not isinstance(expression, str):
+        reason = f"it is of type {type(expression).__name__}"
+        raise InvalidScheduleError(expression, reason, "Give a text such as 'rate(5 minutes)'")
     try:
         _parse(expression)
     except ValueError as refusal:

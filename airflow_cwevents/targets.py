@@ -13,11 +13,15 @@ from typing import Any, TypedDict
 
 from airflow_cwevents.arns import Arn
 from airflow_cwevents.exceptions import InvalidInputError, InvalidTargetError
-from airflow_cwevents.input_transformers import check_input_path, check_length, normalise_input_transformer
+from airflow_cwevents.input_transformers import (
+    check_input_path,
+    check_length,
+    check_log_input,
+    normalise_input_transformer,
+)
 from airflow_cwevents.json_text import canonical_json, parse_json_text, to_json_text
 from airflow_cwevents.limits import (
     EVENT_AGE_SECONDS_RANGE,
-    MAX_ECS_TASKS,
     MAX_INPUT_LENGTH,
     RETRY_ATTEMPTS_RANGE,
     TARGET_MEMBERS,
@@ -25,6 +29,7 @@ from airflow_cwevents.limits import (
 from airflow_cwevents.rules import check_name
 from airflow_cwevents.target_kinds import PARAMETER_MEMBERS, TargetKind, kind_of, kinds_of_service, services_with
 
+TEMPLATE_HINT = "a template gives text, unless the DAG has render_template_as_native_obj=True"
 # Members that have members of their own, besides InputTransformer.
 _BLOCKS = PARAMETER_MEMBERS | {"SqsParameters", "DeadLetterConfig", "RetryPolicy"}
 
@@ -60,7 +65,7 @@ def normalise_targets(
     Check targets, and bring them into the form that boto3 takes.
 
     :param targets: the targets, with AWS's member names; JSON members as text or as what JSON can express. A member
-        that is None counts as left out.
+        that is None counts as left out, a nested one too.
     :param region: the rule's region; None if it is not known.
     :param members: the members that a target can have.
     :return: new dicts.
@@ -127,7 +132,9 @@ def _normalised(target: object, region: str | None, members: frozenset[str]) -> 
     if not isinstance(target, Mapping):
         raise InvalidInputError("", f"it is of type {type(target).__name__}", "Give a dict with Id and Arn", target)
     _check_members(target, members)
-    wire = {name: value for name, value in target.items() if value is not None}
+    wire = {
+        name: _without_nones(value) if name in _BLOCKS else value for name, value in target.items() if value is not None
+    }
     check_name(wire.get("Id"), "Id")
     arn = _parse_arn(wire.get("Arn"), "Arn", "arn:aws:lambda:us-east-1:123456789012:function:NAME")
     kind = _check_kind(arn)
@@ -137,7 +144,16 @@ def _normalised(target: object, region: str | None, members: frozenset[str]) -> 
     _check_parameters(wire, arn, kind)
     _check_dead_letter_config(wire.get("DeadLetterConfig"), region)
     _check_retry_policy(wire.get("RetryPolicy"))
-    return {**wire, **_normalised_input(wire)}
+    normal = {**wire, **_normalised_input(wire)}
+    if arn.service == "logs":
+        check_log_input(normal)
+    return normal
+
+
+def _without_nones(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _without_nones(member) for name, member in value.items() if member is not None}
+    return [_without_nones(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _check_members(target: Mapping[str, Any], members: frozenset[str]) -> None:
@@ -209,10 +225,7 @@ def _check_message_group(parameters: Mapping[str, Any]) -> None:
 
 
 def _check_ecs(parameters: Mapping[str, Any]) -> None:
-    count = parameters.get("TaskCount", 1)
-    if not isinstance(count, int) or not 1 <= count <= MAX_ECS_TASKS:
-        reason = f"{count!r} is not 1 to {MAX_ECS_TASKS}"
-        raise InvalidInputError("EcsParameters.TaskCount", reason, "Launch fewer tasks an event", count)
+    _check_number(parameters.get("TaskCount", 1), "EcsParameters.TaskCount", 1)
     if parameters.get("LaunchType") == "FARGATE" and not parameters.get("NetworkConfiguration"):
         remedy = 'Give {"awsvpcConfiguration": {"Subnets": […]}}'
         raise InvalidInputError("EcsParameters.NetworkConfiguration", "a FARGATE task needs it", remedy)
@@ -235,9 +248,14 @@ def _check_retry_policy(policy: Mapping[str, Any] | None) -> None:
         ("MaximumRetryAttempts", RETRY_ATTEMPTS_RANGE),
         ("MaximumEventAgeInSeconds", EVENT_AGE_SECONDS_RANGE),
     ):
-        value = (policy or {}).get(member, low)
-        if not isinstance(value, int) or not low <= value <= high:
-            raise InvalidInputError(f"RetryPolicy.{member}", f"{value!r} is not {low} to {high}", "Correct it", value)
+        _check_number((policy or {}).get(member, low), f"RetryPolicy.{member}", low, high)
+
+
+def _check_number(value: object, place: str, low: int, high: int | None = None) -> None:
+    if not isinstance(value, int) or value < low or (high is not None and value > high):
+        limits = f"{low} or more" if high is None else f"{low} to {high}"
+        remedy = f"Give a number: {TEMPLATE_HINT}" if isinstance(value, str) else "Correct it"
+        raise InvalidInputError(place, f"{value!r} is not {limits}", remedy, value)
 
 
 def _normalised_input(wire: Mapping[str, Any]) -> dict[str, Any]:

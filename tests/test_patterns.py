@@ -8,6 +8,7 @@ TestEventPattern.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -499,6 +500,27 @@ class TestArrays:
         last = {"z": {"a": [1], "b": [2]}}
         assert matches(fields | last, detail | {"z": [{"a": 1, "b": 2}]})
         assert not matches(fields | last, detail | {"z": [{"a": 1}, {"b": 2}]})
+
+    @pytest.mark.parametrize("fields", [2, 3])
+    @pytest.mark.parametrize("mixed", [False, True])
+    def test_each_field_looks_at_each_element_a_few_times_at_most(self, fields: int, mixed: bool) -> None:
+        looked_at = 0
+
+        class Counted(list[Any]):
+            def __iter__(self) -> Iterator[Any]:
+                nonlocal looked_at
+                for item in super().__iter__():
+                    looked_at += 1
+                    yield item
+
+        names = "abc"[:fields]
+        pattern = {"items": {name: [1] for name in names}}
+        all_but_one = [{name: int(name != other) for name in names} for other in names]
+        items = Counted([*all_but_one, *([0] if mixed else [])] * 100)
+        assert not matches(pattern, {"items": items})
+        items.append(dict.fromkeys(names, 1))
+        assert matches(pattern, {"items": items})
+        assert looked_at <= 2 * 2 * fields * len(items)
 
     @pytest.mark.parametrize(
         ("pattern", "items", "expected"),

@@ -268,6 +268,12 @@ class TestTags:
         assert (caught.value.place, caught.value.value) == ("tags", tags)
         assert '"Key"' in caught.value.remedy
 
+    @pytest.mark.parametrize("tags", [{"a": "1", "b": None}, [{"Key": "a", "Value": ""}, {"Key": "b", "Value": None}]])
+    def test_value_that_is_none(self, tags: Any) -> None:
+        with pytest.raises(InvalidInputError) as caught:
+            normalise_tags(tags)
+        assert (caught.value.place, caught.value.value) == ("tags.b", None)
+
     def test_aws_form(self) -> None:
         tags = {"b": "2", "a": "1"}
         assert aws_tags(tags) == [{"Key": "b", "Value": "2"}, {"Key": "a", "Value": "1"}]

@@ -210,6 +210,15 @@ def test_a_one_time_schedule_is_sent_to_scheduler() -> None:
     assert "EventBridge Scheduler" in refusal.value.remedy
 
 
+@pytest.mark.parametrize("expression", [timedelta(minutes=5), 5, None, b"rate(5 minutes)"])
+def test_what_is_no_text(expression: object) -> None:
+    with pytest.raises(InvalidScheduleError) as caught:
+        validate_schedule(expression)  # type: ignore[arg-type]
+    assert caught.value.expression is expression
+    assert type(expression).__name__ in caught.value.reason
+    assert "'rate(5 minutes)'" in caught.value.remedy
+
+
 @pytest.mark.parametrize("longer", [-1, 0, 1])
 def test_length_limit(longer: int) -> None:
     fields = " 8 * * ? *)"

@@ -179,6 +179,47 @@ class TestNormaliseTarget:
     def test_members_that_are_none_are_left_out(self) -> None:
         assert normalise_target({**LAMBDA, "Input": None, "InputPath": None, "RoleArn": None}, 0) == LAMBDA
 
+    @pytest.mark.parametrize(
+        ("label", "given", "sent"),
+        [
+            ("Lambda function", {"RetryPolicy": {"MaximumRetryAttempts": None}}, {"RetryPolicy": {}}),
+            (
+                "Lambda function",
+                {"RetryPolicy": {"MaximumRetryAttempts": 3, "MaximumEventAgeInSeconds": None}},
+                {"RetryPolicy": {"MaximumRetryAttempts": 3}},
+            ),
+            ("Lambda function", {"DeadLetterConfig": {"Arn": None}}, {"DeadLetterConfig": {}}),
+            (
+                "ECS cluster",
+                {
+                    "EcsParameters": {
+                        **ECS,
+                        "TaskCount": None,
+                        "Tags": [{"Key": "a", "Value": None}],
+                        "NetworkConfiguration": {"awsvpcConfiguration": {"Subnets": ["s"], "AssignPublicIp": None}},
+                    }
+                },
+                {
+                    "EcsParameters": {
+                        **ECS,
+                        "Tags": [{"Key": "a"}],
+                        "NetworkConfiguration": {"awsvpcConfiguration": {"Subnets": ["s"]}},
+                    }
+                },
+            ),
+            (
+                "Lambda function",
+                {"InputTransformer": {"InputTemplate": {"a": None}, "InputPathsMap": None}},
+                {"InputTransformer": {"InputTemplate": '{"a":null}'}},
+            ),
+            ("Lambda function", {"Input": {"a": None}}, {"Input": '{"a":null}'}),
+        ],
+    )
+    def test_nested_members_that_are_none_are_left_out_but_not_of_json(
+        self, label: str, given: dict[str, Any], sent: dict[str, Any]
+    ) -> None:
+        assert normalise_target(target(label, **given), 0, REGION) == target(label, **sent)
+
     def test_any_mapping_passes(self) -> None:
         assert normalise_target(MappingProxyType(LAMBDA), 0) == LAMBDA
 
@@ -367,16 +408,16 @@ class TestFifoQueue:
 
 
 class TestEcs:
-    @pytest.mark.parametrize("count", [1, 2, 10])
+    @pytest.mark.parametrize("count", [1, 2, 10, 11, 1000])
     def test_good_task_count(self, count: int) -> None:
         good = target("ECS cluster", EcsParameters={**ECS, "TaskCount": count})
         assert normalise_target(good, 0, REGION) == good
 
-    @pytest.mark.parametrize("count", [-1, 0, 11, "2", 1.5])
+    @pytest.mark.parametrize("count", [-1, 0, "2", 1.5])
     def test_bad_task_count(self, count: object) -> None:
         error = refusal(target("ECS cluster", EcsParameters={**ECS, "TaskCount": count}))
         assert (error.place, error.value) == ("targets[3].EcsParameters.TaskCount", count)
-        assert "1 to 10" in error.reason
+        assert "1 or more" in error.reason
 
     def test_fargate_needs_a_network(self) -> None:
         error = refusal(target("ECS cluster", EcsParameters={**ECS, "LaunchType": "FARGATE"}))
@@ -411,7 +452,6 @@ class TestDeadLetterConfig:
     @pytest.mark.parametrize(
         ("arn", "why"),
         [
-            (None, "is not an ARN"),
             ("q", "is not an ARN"),
             (ARNS["SNS topic"], "standard SQS queue"),
             (FUNCTION_ARN, "standard SQS queue"),
@@ -419,7 +459,7 @@ class TestDeadLetterConfig:
             ("arn:aws:sqs:eu-west-1:123456789012:q", "'eu-west-1'"),
         ],
     )
-    def test_bad(self, arn: str | None, why: str) -> None:
+    def test_bad(self, arn: str, why: str) -> None:
         error = refusal({**LAMBDA, "DeadLetterConfig": {"Arn": arn}})
         assert (error.place, error.value) == ("targets[3].DeadLetterConfig.Arn", arn)
         assert why in error.reason
@@ -464,6 +504,7 @@ class TestRetryPolicy:
         error = refusal({**LAMBDA, "RetryPolicy": {member: bad}})
         assert (error.place, error.value) == (f"targets[3].RetryPolicy.{member}", bad)
         assert limits in error.reason
+        assert ("render_template_as_native_obj" in error.remedy) is isinstance(bad, str)
 
 
 class TestInput:
@@ -548,6 +589,61 @@ class TestInput:
         error = refusal({**LAMBDA, **members})
         assert error.place == f"targets[3].{place}"
         assert error.target_id == "t"
+
+
+class TestInputOfLogs:
+    PATHS = MappingProxyType({"time": "$.time", "message": "$.detail-type"})
+
+    @pytest.mark.parametrize(
+        "template",
+        [
+            '{"timestamp": <time>, "message": <message>}',
+            '{"message":"<message> at <time>","timestamp":"<time>"}',
+            ' {\n  "timestamp": <aws.events.event.ingestion-time>,\n  "message": "text"\n}',
+            '{"timestamp": <time>, "message": <aws.events.event.json>}',
+        ],
+    )
+    def test_good(self, template: str) -> None:
+        given = {"InputPathsMap": self.PATHS, "InputTemplate": template}
+        good = target("CloudWatch log group", InputTransformer=given)
+        assert normalise_target(good, 0, REGION) == good
+
+    def test_template_as_a_dict(self) -> None:
+        given = {"InputPathsMap": self.PATHS, "InputTemplate": {"timestamp": "<time>", "message": "<message>"}}
+        sent = normalise_target(target("CloudWatch log group", InputTransformer=given), 0, REGION)
+        assert sent["InputTransformer"]["InputTemplate"] == '{"timestamp":"<time>","message":"<message>"}'
+
+    @pytest.mark.parametrize(
+        "template",
+        [
+            "<message>",
+            '"<message>"',
+            '["timestamp", "message"]',
+            "{}",
+            '{"message": <message>}',
+            '{"timestamp": <time>}',
+            '{"Timestamp": <time>, "message": <message>}',
+            '{"timestamp": <time>, "message": <message>, "more": 1}',
+            "{'timestamp': <time>, 'message': <message>}",
+            "[" * 4000 + "]" * 4000,
+        ],
+    )
+    @pytest.mark.parametrize("suffix", ["", ":*"])
+    def test_other_templates(self, template: str, suffix: str) -> None:
+        bad = target("CloudWatch log group", InputTransformer={"InputPathsMap": self.PATHS, "InputTemplate": template})
+        error = refusal({**bad, "Arn": bad["Arn"] + suffix})
+        assert (error.place, error.value) == ("targets[3].InputTransformer.InputTemplate", template)
+        assert '{"timestamp": <time>, "message": <message>}' in error.remedy
+
+    @pytest.mark.parametrize(("member", "value"), [("Input", '{"a":1}'), ("InputPath", "$.detail")])
+    def test_neither_input_nor_path(self, member: str, value: str) -> None:
+        error = refusal(target("CloudWatch log group", **{member: value}))
+        assert (error.place, error.value) == (f"targets[3].{member}", value)
+        assert "InputTransformer" in error.remedy
+
+    def test_other_kinds_take_any(self) -> None:
+        given = {"InputPathsMap": self.PATHS, "InputTemplate": '"<message>"'}
+        assert normalise_target({**LAMBDA, "InputTransformer": given}, 0)["InputTransformer"] == given
 
 
 class TestInputPath:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from botocore.exceptions import (
@@ -19,10 +19,11 @@ from airflow_cwevents.arns import DEFAULT_EVENT_BUS
 from airflow_cwevents.exceptions import (
     EventBusNotFoundError,
     InvalidEventPatternError,
+    LimitExceededError,
     ManagedRuleError,
     RuleNotFoundError,
 )
-from airflow_cwevents.limits import THROTTLING_CODES, TRANSIENT_REQUEST_CODES
+from airflow_cwevents.limits import QUOTA_CODE, THROTTLING_CODES, TRANSIENT_REQUEST_CODES
 
 _NOT_FOUND_CODES = frozenset(
     {
@@ -42,6 +43,11 @@ _PASSING_ERRORS = (
     NoCredentialsError,
     TokenRetrievalError,
 )
+# By operation, the quota that its error is about, and how to do without a higher one.
+_QUOTAS: Mapping[str, tuple[str, str]] = {
+    "PutRule": ("rules, or of rules with wildcards, per event bus", "Delete rules that are no longer needed"),
+    "PutTargets": ("targets per rule", "Put some on a second rule with the same pattern"),
+}
 _QUOTED_VALUE = re.compile(r"Value '.*' at '", re.DOTALL)
 _MESSAGE_LENGTH = 300
 
@@ -85,6 +91,11 @@ def is_not_found(error: BaseException) -> bool:
     return code_of(error) in _NOT_FOUND_CODES
 
 
+def is_conflict(error: BaseException) -> bool:
+    """Return whether something else changed the rule at the same time; botocore does not retry that."""
+    return code_of(error) == "ConcurrentModificationException"
+
+
 @contextmanager
 def rule_errors(rule: str, event_bus_name: str | None, managed_remedy: str) -> Iterator[None]:
     """
@@ -96,12 +107,16 @@ def rule_errors(rule: str, event_bus_name: str | None, managed_remedy: str) -> I
     :raises RuleNotFoundError: if AWS does not find the rule.
     :raises EventBusNotFoundError: if AWS does not find the bus.
     :raises ManagedRuleError: if AWS refuses as the rule belongs to one of its services.
+    :raises LimitExceededError: if a quota is used up.
     """
     try:
         yield
     except ClientError as error:
         if code_of(error) == "ManagedRuleException":
             raise ManagedRuleError(rule, None, managed_remedy) from error
+        if code_of(error) == QUOTA_CODE and error.operation_name in _QUOTAS:
+            quota, remedy = _QUOTAS[error.operation_name]
+            raise LimitExceededError(rule, quota, message_of(error), remedy) from error
         if code_of(error) != "ResourceNotFoundException":
             raise
         if event_bus_name and message_of(error).lower().startswith("event bus"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +12,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 
 from airflow_cwevents.arns import bus_members
 from airflow_cwevents.exceptions import ManagedRuleError, RoleNotAssumableError, RuleNotFoundError
-from airflow_cwevents.hooks.errors import bus_errors, code_of, message_of, pattern_errors, rule_errors
+from airflow_cwevents.hooks.errors import bus_errors, code_of, is_conflict, message_of, pattern_errors, rule_errors
 from airflow_cwevents.hooks.event_buses import EventBusesHook
 from airflow_cwevents.json_text import to_json_text
 from airflow_cwevents.limits import DEFAULT_EVENT_PATTERN_LENGTH
@@ -21,7 +21,7 @@ from airflow_cwevents.rules import aws_tags, changes, check_name, normalise_tags
 from airflow_cwevents.schedules import next_times
 
 # With the waits between them about half a minute: IAM takes some seconds to make a new role known.
-PUT_RULE_ATTEMPTS = 8
+RULE_ATTEMPTS = 8
 FIRING_TIMES_SHOWN = 3
 _MANAGED_REMEDY = "Leave it to that service, and put a rule of your own under another name"
 
@@ -29,7 +29,7 @@ _MANAGED_REMEDY = "Leave it to that service, and put a rule of your own under an
 class RulesHook(EventBusesHook):
     """The part of the hook that handles rules."""
 
-    #: How long to wait before PutRule is tried again, in seconds.
+    #: How long to wait before a rule is changed again, in seconds.
     rule_retry_wait = wait_random_exponential(multiplier=1, min=1, max=8)
 
     def put_rule(
@@ -65,6 +65,7 @@ class RulesHook(EventBusesHook):
         :raises InvalidInputError: if AWS would refuse the arguments; nothing was sent then.
         :raises ManagedRuleError: if the rule belongs to an AWS service.
         :raises RoleNotAssumableError: if EventBridge may not assume the role, half a minute after the first try.
+        :raises LimitExceededError: if the account's quota of rules on a bus is used up.
 
         .. seealso:: :external+boto3:py:meth:`EventBridge.Client.put_rule`
         """
@@ -215,30 +216,36 @@ class RulesHook(EventBusesHook):
         return arn
 
     def _put_rule(self, request: Mapping[str, Any]) -> str:
+        name, bus = request["Name"], request.get("EventBusName")
+        with _role_errors(request.get("RoleArn")), pattern_errors(), rule_errors(name, bus, _MANAGED_REMEDY):
+            return str(self._retried(self.conn.put_rule, **request)["RuleArn"])
+
+    def _retried(self, call: Callable[..., Any], **request: Any) -> Any:
+        """Make a request, and again if it fails for a passing reason that botocore does not retry."""
         retrying = Retrying(
             retry=retry_if_exception(_may_pass),
             wait=self.rule_retry_wait,
-            stop=stop_after_attempt(PUT_RULE_ATTEMPTS),
+            stop=stop_after_attempt(RULE_ATTEMPTS),
             before_sleep=self._log_retry,
             reraise=True,
         )
-        name, bus = request["Name"], request.get("EventBusName")
-        with _role_errors(request.get("RoleArn")), pattern_errors(), rule_errors(name, bus, _MANAGED_REMEDY):
-            return str(retrying(self.conn.put_rule, **request)["RuleArn"])
+        return retrying(call, **request)
 
     def _log_retry(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
-        self.log.warning("PutRule is tried again in %.1f s: %s", state.upcoming_sleep, error and message_of(error))
+        if isinstance(error, ClientError):
+            operation, message = error.operation_name, message_of(error)
+            self.log.warning("%s is tried again in %.1f s: %s", operation, state.upcoming_sleep, message)
 
     def _update_tags(self, arn: str, wanted: Mapping[str, str]) -> None:
         present = normalise_tags(self.conn.list_tags_for_resource(ResourceARN=arn)["Tags"]) or {}
         added = {key: value for key, value in wanted.items() if present.get(key) != value}
         removed = [key for key in present if key not in wanted and not key.startswith("aws:")]
         if added:
-            self.conn.tag_resource(ResourceARN=arn, Tags=aws_tags(added))
+            self._retried(self.conn.tag_resource, ResourceARN=arn, Tags=aws_tags(added))
             self.log.info("Rule %s: set tags %s", arn, ", ".join(sorted(added)))
         if removed:
-            self.conn.untag_resource(ResourceARN=arn, TagKeys=removed)
+            self._retried(self.conn.untag_resource, ResourceARN=arn, TagKeys=removed)
             self.log.info("Rule %s: removed tags %s", arn, ", ".join(sorted(removed)))
 
     def _warn_of_long_pattern(self, request: Mapping[str, Any]) -> None:
@@ -257,10 +264,10 @@ class RulesHook(EventBusesHook):
             about = "about " if schedule.startswith("rate") else ""
             self.log.info("Rule %s, %s, fires next %s%s", request["Name"], schedule, about, shown)
 
-    def _switch(self, call: Any, name: str, event_bus_name: str | None) -> None:
+    def _switch(self, call: Callable[..., Any], name: str, event_bus_name: str | None) -> None:
         check_name(name, "name")
         with rule_errors(name, event_bus_name, _MANAGED_REMEDY):
-            call(Name=name, **bus_members(event_bus_name))
+            self._retried(call, Name=name, **bus_members(event_bus_name))
 
 
 def _is_role_error(error: BaseException) -> bool:
@@ -268,7 +275,7 @@ def _is_role_error(error: BaseException) -> bool:
 
 
 def _may_pass(error: BaseException) -> bool:
-    return _is_role_error(error) or code_of(error) == "ConcurrentModificationException"
+    return _is_role_error(error) or is_conflict(error)
 
 
 @contextmanager

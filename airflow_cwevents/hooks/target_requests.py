@@ -10,8 +10,9 @@ from botocore.validate import ParamValidator
 from tenacity import Retrying, retry_if_result, stop_after_attempt
 
 from airflow_cwevents.exceptions import FailedTarget, InvalidTargetError
-from airflow_cwevents.hooks.errors import code_of, message_of
+from airflow_cwevents.hooks.errors import code_of, is_conflict, message_of
 from airflow_cwevents.limits import MAX_TARGETS_PER_REQUEST, RETRYABLE_TARGET_CODES
+from airflow_cwevents.targets import TEMPLATE_HINT
 
 if TYPE_CHECKING:
     from botocore.model import Shape
@@ -31,8 +32,10 @@ def check_shapes(targets: Iterable[Mapping[str, Any]], shape: Shape) -> None:
     for index, target in enumerate(targets):
         report = ParamValidator().validate(target, shape)
         if report.has_errors():
-            remedy = "Correct it as AWS's reference says"
-            raise InvalidTargetError(index, "", report.generate_report(), remedy, target, target["Id"])
+            reason = report.generate_report()
+            hint = f": {TEMPLATE_HINT}" if "<class 'str'>, valid" in reason else ""
+            remedy = f"Correct it as AWS's reference says{hint}"
+            raise InvalidTargetError(index, "", reason, remedy, target, target["Id"])
 
 
 def in_tens(
@@ -94,10 +97,12 @@ class _Attempt:
         try:
             response = self._call(self._pending)
         except ClientError as error:
-            code = code_of(error)
-            if code not in RETRYABLE_TARGET_CODES:
+            # what else may pass botocore has retried already
+            if not is_conflict(error):
                 raise
-            return [FailedTarget(self._id_of(target), str(code), message_of(error)) for target in self._pending]
+            return [
+                FailedTarget(self._id_of(target), str(code_of(error)), message_of(error)) for target in self._pending
+            ]
         return [
             FailedTarget(entry["TargetId"], entry.get("ErrorCode", "Unknown"), entry.get("ErrorMessage", ""))
             for entry in response.get("FailedEntries") or ()

@@ -68,7 +68,8 @@ class TargetsHook(PermissionsHook):
         :param targets: the targets, with AWS's member names; ``Input`` and ``InputTemplate`` as JSON text, or as what
             JSON can express.
         :param event_bus_name: name or ARN of the rule's bus; None for the default bus.
-        :param prune: whether to remove the rule's other targets.
+        :param prune: whether to remove the rule's other targets: before the new ones are put no more of them than
+            have to make room, the rest afterwards.
         :param grant_permissions: whether to let EventBridge invoke the targets that rely on a policy of their own.
         :param max_targets: how many targets the account may put on a rule.
         :return: the ids of the targets, in input order.
@@ -76,6 +77,7 @@ class TargetsHook(PermissionsHook):
         :raises RuleNotFoundError: if there is no such rule.
         :raises GrantPermissionsError: if the policy of a target could not be changed; no target was put then.
         :raises PutTargetsError: if AWS did not accept some of the targets.
+        :raises LimitExceededError: if the account's quota of targets on a rule is used up.
 
         .. seealso:: :external+boto3:py:meth:`EventBridge.Client.put_targets`
         """
@@ -87,13 +89,18 @@ class TargetsHook(PermissionsHook):
             self.log.info("There are no targets to put on rule %s", rule)
             return []
         present = {target["Id"]: target for target in self.list_targets(rule, event_bus_name)}
-        surplus = [target_id for target_id in present if target_id not in {target["Id"] for target in wanted}]
-        _check_count(rule, len(wanted) + (0 if prune else len(surplus)), max_targets)
+        wanted_ids = {target["Id"] for target in wanted}
+        surplus = [target_id for target_id in present if target_id not in wanted_ids] if prune else []
+        count = len(present.keys() | wanted_ids)
+        # a rule that has more already is proof that AWS granted more
+        limit = max(max_targets, len(present))
+        _check_count(rule, count - len(surplus), limit)
         self._see_to_permissions(rule, event_bus_name, wanted, grant=grant_permissions)
-        if prune and surplus:
-            self.remove_targets(rule, surplus, event_bus_name=event_bus_name)
+        excess = max(0, count - limit)
+        self._prune(rule, event_bus_name, surplus[:excess])
         changed = [target for target in wanted if not is_same_target(target, present.get(target["Id"]))]
         self._put_targets(rule, event_bus_name, changed)
+        self._prune(rule, event_bus_name, surplus[excess:])
         self.log.info(
             "Rule %s: put targets: %d, as they were already: %d", rule, len(changed), len(wanted) - len(changed)
         )
@@ -211,6 +218,10 @@ class TargetsHook(PermissionsHook):
         kept = arns_in_use(target for target in present if target["Id"] not in removed)
         self.revoke_permissions(rule_arn, (target for target in present if target["Id"] in removed), kept)
 
+    def _prune(self, rule: str, event_bus_name: str | None, surplus: Sequence[str]) -> None:
+        if surplus:
+            self.remove_targets(rule, surplus, event_bus_name=event_bus_name)
+
     def _put_targets(self, rule: str, event_bus_name: str | None, targets: Sequence[Mapping[str, Any]]) -> None:
         bus = bus_members(event_bus_name)
         with rule_errors(rule, event_bus_name, _MANAGED_REMEDY):
@@ -230,11 +241,11 @@ def _checked_ids(target_ids: Iterable[str]) -> set[str]:
     return set(target_ids)
 
 
-def _check_count(rule: str, count: int, max_targets: int) -> None:
-    if count > max_targets:
+def _check_count(rule: str, count: int, limit: int) -> None:
+    if count > limit:
         raise InvalidInputError(
             "targets",
-            f"rule {rule!r} would have {count} targets, of at most {max_targets}",
+            f"rule {rule!r} would have {count} targets, of at most {limit}",
             "Put some on a second rule with the same pattern, or set prune to remove others, or, if AWS granted the "
             "account more, set max_targets",
         )

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_cwevents.base import CloudWatchEventsBaseOperator, as_bool, is_literal, no_retry_if_permanent
+from airflow_cwevents.base import (
+    CloudWatchEventsBaseOperator,
+    as_bool,
+    is_literal,
+    no_retry_if_permanent,
+    permanent_errors_fail,
+)
 from airflow_cwevents.links import EventBusLink, EventRuleLink
 from airflow_cwevents.patterns import EventPattern
 from airflow_cwevents.schedules import validate_schedule
@@ -18,7 +24,8 @@ class PutRuleOperator(CloudWatchEventsBaseOperator):
     """
     Create a rule, or make an existing one what is said here; one that is so already is left alone.
 
-    A literal pattern or schedule is checked when the DAG file is read, so that a mistake is an import error.
+    A literal pattern or schedule is checked when the DAG file is read, so that a mistake is an import error; that of
+    a mapped operator when the task runs.
 
     :param name: the rule's name, 1 to 64 characters.
     :param schedule_expression: ``rate(…)`` or ``cron(…)``, in UTC, on the default bus only.
@@ -75,10 +82,12 @@ class PutRuleOperator(CloudWatchEventsBaseOperator):
         self.role_arn = role_arn
         self.event_bus_name = event_bus_name
         self.tags = tags
-        if event_pattern and is_literal(event_pattern):
-            EventPattern(event_pattern)
-        if schedule_expression and is_literal(schedule_expression):
-            validate_schedule(schedule_expression)
+        # a mapped operator is made when its task runs
+        with permanent_errors_fail():
+            if event_pattern and is_literal(event_pattern):
+                EventPattern(event_pattern)
+            if schedule_expression and is_literal(schedule_expression):
+                validate_schedule(schedule_expression)
 
     @no_retry_if_permanent
     def execute(self, context: Context) -> str:

@@ -138,7 +138,7 @@ class RemoveTargetsOperator(CloudWatchEventsBaseOperator):
         self.show_in_console(self.event_bus_name, self.rule)
         return self.hook.remove_targets(
             self.rule,
-            None if self.target_ids is None else as_list(self.target_ids, "target_ids"),
+            None if self.target_ids is None else as_list(self.target_ids, "target_ids", "ids"),
             event_bus_name=self.event_bus_name,
             force=as_bool(self.force, "force"),
             revoke_permissions=as_bool(self.revoke_permissions, "revoke_permissions"),

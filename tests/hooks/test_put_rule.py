@@ -13,11 +13,12 @@ from airflow_cwevents.exceptions import (
     InvalidEventPatternError,
     InvalidInputError,
     InvalidScheduleError,
+    LimitExceededError,
     ManagedRuleError,
     RoleNotAssumableError,
 )
 from airflow_cwevents.hooks import CloudWatchEventsHook
-from airflow_cwevents.hooks.rules import PUT_RULE_ATTEMPTS
+from airflow_cwevents.hooks.rules import RULE_ATTEMPTS
 from airflow_cwevents.limits import DEFAULT_EVENT_PATTERN_LENGTH, MAX_EVENT_PATTERN_LENGTH
 from airflow_cwevents.rules import RULE_MEMBERS
 from tests.hooks.conftest import Logged
@@ -199,7 +200,7 @@ class TestChangedRule:
         self, hook: CloudWatchEventsHook, events: Stubber, logged: Logged
     ) -> None:
         script_present(events)
-        events.add_client_error("put_rule", "LimitExceededException", "no")
+        events.add_client_error("put_rule", "ValidationException", "no")
         with pytest.raises(ClientError):
             hook.put_rule("r", event_pattern=PATTERN, description="new")
         assert logged("INFO") == []
@@ -315,15 +316,15 @@ class TestManagedRule:
 class TestPassingErrors:
     def test_fresh_role_is_tried_again(self, hook: CloudWatchEventsHook, events: Stubber, logged: Logged) -> None:
         script_missing(events)
-        for _ in range(PUT_RULE_ATTEMPTS - 1):
+        for _ in range(RULE_ATTEMPTS - 1):
             events.add_client_error("put_rule", *ROLE_ERROR)
         script_put(events, RoleArn=ROLE)
         assert hook.put_rule("r", event_pattern=PATTERN, role_arn=ROLE) == ARN
-        assert [record.args for record in logged("WARNING")] == [(0, ROLE_ERROR[1])] * (PUT_RULE_ATTEMPTS - 1)
+        assert [record.args for record in logged("WARNING")] == [("PutRule", 0, ROLE_ERROR[1])] * (RULE_ATTEMPTS - 1)
 
     def test_role_that_never_can_be_assumed(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
         script_missing(events)
-        for _ in range(PUT_RULE_ATTEMPTS):
+        for _ in range(RULE_ATTEMPTS):
             events.add_client_error("put_rule", *ROLE_ERROR)
         with pytest.raises(RoleNotAssumableError) as caught:
             hook.put_rule("r", event_pattern=PATTERN, role_arn=ROLE)
@@ -338,7 +339,7 @@ class TestPassingErrors:
 
     def test_concurrent_modification_that_never_ends(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
         script_missing(events)
-        for _ in range(PUT_RULE_ATTEMPTS):
+        for _ in range(RULE_ATTEMPTS):
             events.add_client_error("put_rule", "ConcurrentModificationException", "busy")
         with pytest.raises(ClientError) as caught:
             hook.put_rule("r", event_pattern=PATTERN)
@@ -348,7 +349,6 @@ class TestPassingErrors:
         ("code", "message"),
         [
             ("ValidationException", "no"),
-            ("LimitExceededException", "no"),
             ("ThrottlingException", "no"),
             ("AccessDeniedException", ROLE_ERROR[1]),
         ],
@@ -359,6 +359,15 @@ class TestPassingErrors:
         with pytest.raises(ClientError) as caught:
             hook.put_rule("r", event_pattern=PATTERN)
         assert caught.value.response["Error"]["Code"] == code
+
+    def test_quota_of_rules(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
+        script_missing(events)
+        events.add_client_error("put_rule", "LimitExceededException", "The requested resource exceeds the maximum.")
+        with pytest.raises(LimitExceededError) as caught:
+            hook.put_rule("r", event_pattern=PATTERN)
+        assert (caught.value.rule, caught.value.permanent) == ("r", True)
+        assert "per event bus" in caught.value.quota
+        assert "exceeds the maximum" in str(caught.value)
 
     def test_pattern_that_only_aws_can_judge(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
         script_missing(events)

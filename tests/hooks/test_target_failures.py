@@ -12,6 +12,7 @@ from botocore.stub import Stubber
 from airflow_cwevents.exceptions import (
     EventBusNotFoundError,
     FailedTarget,
+    LimitExceededError,
     ManagedRuleError,
     PutTargetsError,
     RemoveTargetsError,
@@ -133,11 +134,10 @@ class TestFailedEntries:
 
 
 class TestRefusedRequests:
-    @pytest.mark.parametrize("code", sorted(RETRYABLE_TARGET_CODES))
-    def test_one_that_may_pass_is_made_again(self, operation: Operation, code: str) -> None:
-        operation.refuse("abc", code)
+    def test_one_that_may_pass_is_made_again(self, operation: Operation) -> None:
+        operation.refuse("abc", BUSY)
         operation.answer("abc", b=BUSY)
-        operation.refuse("b", code)
+        operation.refuse("b", BUSY)
         operation.answer("b")
         assert operation.call("abc") == ["a", "b", "c"]
 
@@ -149,8 +149,8 @@ class TestRefusedRequests:
         assert caught.value.failed == (FailedTarget("a", BUSY, "busy"), FailedTarget("b", BUSY, "busy"))
         assert not caught.value.permanent
 
-    @pytest.mark.parametrize("code", ["LimitExceededException", "ValidationException", DENIED])
-    def test_permanent_error_is_awss_own(self, operation: Operation, code: str) -> None:
+    @pytest.mark.parametrize("code", [*sorted(RETRYABLE_TARGET_CODES - {BUSY}), "ValidationException", DENIED])
+    def test_what_botocore_retries_or_nobody_is_awss_own_error(self, operation: Operation, code: str) -> None:
         operation.refuse("a", code)
         with pytest.raises(ClientError) as caught:
             operation.call("a")
@@ -161,6 +161,13 @@ class TestRefusedRequests:
         with pytest.raises(ManagedRuleError) as caught:
             operation.call("a")
         assert caught.value.rule == "r"
+
+    def test_quota_of_targets(self, put: Operation) -> None:
+        put.refuse("a", "LimitExceededException", "The requested resource exceeds the maximum number allowed.")
+        with pytest.raises(LimitExceededError) as caught:
+            put.call("a")
+        assert (caught.value.rule, caught.value.quota) == ("r", "targets per rule")
+        assert caught.value.permanent
 
     def test_rule_that_vanished(self, operation: Operation) -> None:
         operation.refuse("a", "ResourceNotFoundException", "Rule r does not exist on EventBus default.")

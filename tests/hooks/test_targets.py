@@ -6,6 +6,7 @@ from itertools import islice
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from airflow_cwevents.exceptions import (
@@ -62,6 +63,14 @@ def script_describe(events: Stubber) -> None:
 def script_put(events: Stubber, *put: dict[str, Any]) -> None:
     response: dict[str, Any] = {"FailedEntryCount": 0, "FailedEntries": []}
     events.add_response("put_targets", response, {"Rule": "r", "Targets": list(put)})
+
+
+def script_remove(events: Stubber, present: Sequence[dict[str, Any]], removed: Sequence[dict[str, Any]]) -> None:
+    """Expect these targets to be removed, of those that the rule has; no request if there are none to remove."""
+    if removed:
+        script_list(events, *present)
+        response: dict[str, Any] = {"FailedEntryCount": 0, "FailedEntries": []}
+        events.add_response("remove_targets", response, {"Rule": "r", "Ids": ids(removed)})
 
 
 @pytest.fixture
@@ -133,6 +142,31 @@ class TestHowMany:
         with pytest.raises(InvalidInputError):
             hook.put_targets(rule, targets(1, first=6), max_targets=6)
 
+    def test_more_than_the_limit_are_there_already(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
+        there, changed = targets(7), target(3, Input="{}")
+        script_list(events, *there)
+        script_describe(events)
+        script_put(events, changed)
+        assert hook.put_targets("r", [*targets(3), changed]) == ids(targets(4))
+
+    def test_more_than_the_limit_are_there_already_and_one_is_added(
+        self, hook: CloudWatchEventsHook, events: Stubber
+    ) -> None:
+        script_list(events, *targets(7))
+        with pytest.raises(InvalidInputError) as caught:
+            hook.put_targets("r", targets(1, first=7))
+        assert "8 targets, of at most 7" in caught.value.reason
+
+    def test_more_than_the_limit_are_there_already_and_some_are_replaced(
+        self, hook: CloudWatchEventsHook, events: Stubber
+    ) -> None:
+        there = targets(7)
+        script_list(events, *there)
+        script_describe(events)
+        script_remove(events, there, there[:2])
+        script_put(events, *targets(2, first=7))
+        assert len(hook.put_targets("r", targets(7, first=2), prune=True)) == 7
+
     @pytest.mark.parametrize(("count", "sizes"), [(10, [10]), (11, [10, 1]), (25, [10, 10, 5])])
     def test_requests_of_ten_at_most_and_in_order(
         self, hook: CloudWatchEventsHook, events: Stubber, count: int, sizes: list[int]
@@ -179,15 +213,35 @@ class TestWhatIsThere:
         assert hook.put_targets(rule, [], prune=True) == []
         assert list(hook.list_targets(rule)) == []
 
-    def test_prune_removes_before_it_puts(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
-        """A rule that has all the targets it may have would refuse more."""
-        script_list(events, *targets(5))
+    @pytest.mark.parametrize(
+        ("present", "put", "before"),
+        [
+            (5, 5, 5),  # a rule that has all the targets it may have would refuse more
+            (5, 2, 2),
+            (4, 2, 1),
+            (3, 2, 0),
+            (1, 1, 0),
+        ],
+    )
+    def test_prune_removes_before_it_puts_only_what_is_in_the_way(
+        self, hook: CloudWatchEventsHook, events: Stubber, present: int, put: int, before: int
+    ) -> None:
+        there = targets(present)
+        script_list(events, *there)
         script_describe(events)
-        script_list(events, *targets(5))
-        removed = {"Rule": "r", "Ids": ids(targets(5))}
-        events.add_response("remove_targets", {"FailedEntryCount": 0, "FailedEntries": []}, removed)
-        script_put(events, *targets(5, first=5))
-        hook.put_targets("r", targets(5, first=5), prune=True)
+        script_remove(events, there, there[:before])
+        script_put(events, *targets(put, first=5))
+        script_remove(events, there[before:], there[before:])
+        hook.put_targets("r", targets(put, first=5), prune=True)
+
+    def test_prune_leaves_what_is_there_if_nothing_may_be_put(
+        self, hook: CloudWatchEventsHook, events: Stubber
+    ) -> None:
+        script_list(events, *targets(2))
+        script_describe(events)
+        events.add_client_error("put_targets", "AccessDeniedException")  # and no RemoveTargets
+        with pytest.raises(ClientError):
+            hook.put_targets("r", targets(2, first=2), prune=True)
 
     def test_prune_with_nothing_to_remove_asks_for_nothing_more(
         self, hook: CloudWatchEventsHook, events: Stubber
@@ -303,6 +357,17 @@ class TestForm:
         with pytest.raises(InvalidTargetError) as caught:
             hook.put_targets("r", [*targets(11), target(11, **nested)], max_targets=12)
         assert (caught.value.index, caught.value.target_id) == (11, "t11")
+
+    @pytest.mark.parametrize(("size", "hint"), [("3", True), ([3], False)])
+    def test_number_that_a_template_made_text_of(
+        self, hook: CloudWatchEventsHook, events: Stubber, size: object, hint: bool
+    ) -> None:
+        arn, members = "arn:aws:batch:us-east-1:123456789012:job-queue/q", {"ArrayProperties": {"Size": size}}
+        wanted = target(0, Arn=arn, RoleArn=ROLE, BatchParameters={**PARAMETERS["BatchParameters"], **members})
+        with pytest.raises(InvalidTargetError) as caught:
+            hook.put_targets("r", [wanted])
+        assert "BatchParameters.ArrayProperties.Size" in caught.value.reason
+        assert ("render_template_as_native_obj" in caught.value.remedy) is hint
 
     @pytest.mark.parametrize("count", [0, 1])
     @pytest.mark.parametrize("rule", ["", "a/b", RULE_ARN])

@@ -10,7 +10,7 @@ from botocore.stub import Stubber
 from tenacity import RetryCallState
 
 from airflow_cwevents.hooks import CloudWatchEventsHook
-from airflow_cwevents.hooks.rules import PUT_RULE_ATTEMPTS
+from airflow_cwevents.hooks.rules import RULE_ATTEMPTS
 from airflow_cwevents.hooks.target_requests import TARGET_ATTEMPTS
 from airflow_cwevents.policies import resource_statements
 from tests.hooks.conftest import Stub
@@ -43,7 +43,7 @@ class Waits:
 
 @pytest.mark.parametrize(
     ("name", "attempts", "least", "most"),
-    [("rule_retry_wait", PUT_RULE_ATTEMPTS, 7, 60), ("target_retry_wait", TARGET_ATTEMPTS, 0, 60)],
+    [("rule_retry_wait", RULE_ATTEMPTS, 7, 60), ("target_retry_wait", TARGET_ATTEMPTS, 0, 60)],
 )
 def test_waits_are_bounded_and_differ(name: str, attempts: int, least: float, most: float) -> None:
     """IAM takes some seconds to make a role known; two tasks that collide must not collide again."""

@@ -112,11 +112,28 @@ class TestWhenTheDagFileIsRead:
             ({"event_pattern": {"source": [{"prefx": "x"}]}}, InvalidEventPatternError),
             ({"schedule_expression": "rate(1 minutes)"}, InvalidScheduleError),
             ({"schedule_expression": "0 12 * * *"}, InvalidScheduleError),
+            ({"schedule_expression": 5}, InvalidScheduleError),
         ],
     )
     def test_mistake_in_a_literal_is_an_error(self, parameters: dict[str, Any], error: type[Exception]) -> None:
         with pytest.raises(error):
             PutRuleOperator(task_id="t", name="r", **parameters)
+
+    @pytest.mark.parametrize(
+        ("field", "good", "bad"),
+        [
+            ("event_pattern", PATTERN, {"source": "x"}),
+            ("schedule_expression", "rate(2 minutes)", "rate(1 minutes)"),
+        ],
+    )
+    def test_mistake_in_what_is_mapped_fails_the_task_without_retries(self, field: str, good: Any, bad: Any) -> None:
+        with DAG("d"):
+            mapped = PutRuleOperator.partial(task_id="t", name="r").expand(**{field: [good, bad]})
+        assert getattr(mapped.unmap({field: good}), field) == good
+        with pytest.raises(InvalidInputError) as caught:
+            mapped.unmap({field: bad})
+        assert isinstance(caught.value, AirflowFailException)
+        assert caught.value.place
 
     @pytest.mark.parametrize(
         "parameters",

@@ -173,6 +173,7 @@ class TestRemoveTargets:
         with pytest.raises(InvalidInputError) as caught:
             run(RemoveTargetsOperator, target_ids=text)
         assert caught.value.place == "target_ids"
+        assert "a list of ids" in caught.value.remedy
         assert put_ids() == ["a", "ab", "c"]
 
     @pytest.mark.parametrize(
