@@ -19,6 +19,7 @@ Errors of this provider. Each carries what it is about as attributes, so that co
     ├── RuleNotFoundError               the rule does not exist: rule, event_bus_name
     ├── ManagedRuleError                another AWS service owns the rule: rule
     ├── GrantPermissionsError           a resource policy could not be changed: target_id, resource_arn
+    ├── RevokePermissionsError          some could not be changed back: failed, of the class above
     ├── RuleHasTargetsError             targets linger on a rule that is to be deleted: rule
     └── RoleNotAssumableError           EventBridge may not assume the role: role_arn
 
@@ -321,6 +322,18 @@ class GrantPermissionsError(CloudWatchEventsError):
         super().__init__(f"The policy of {resource_arn}, for target {target_id!r}, could not be changed: {message}")
         self.target_id = target_id
         self.resource_arn = resource_arn
+
+
+class RevokePermissionsError(CloudWatchEventsError):
+    """
+    Resources' policies still say that EventBridge may invoke targets, as they could not be changed.
+
+    :param failed: an error for each policy.
+    """
+
+    def __init__(self, failed: Sequence[GrantPermissionsError]) -> None:
+        super().__init__("\n".join(["Permissions were not all taken back:", *(f"  {error}" for error in failed)]))
+        self.failed = tuple(failed)
 
 
 class RuleHasTargetsError(CloudWatchEventsError):

@@ -24,6 +24,7 @@ from airflow_cwevents.exceptions import (
     PutEventsStoppedError,
     PutTargetsError,
     RemoveTargetsError,
+    RevokePermissionsError,
     RoleNotAssumableError,
     RuleHasTargetsError,
     RuleNotFoundError,
@@ -35,6 +36,7 @@ ERRORS = {
     for name, cls in inspect.getmembers(exceptions, inspect.isclass)
     if issubclass(cls, Exception) and not name.startswith("_")
 }
+NOT_REVOKED = GrantPermissionsError("t", "arn", "denied")
 FAILED_TARGETS = [FailedTarget("a", "ConcurrentModificationException", "busy"), FailedTarget("b", "X", "no")]
 
 # An error of each class, what it carries, and whether the same call would fail again.
@@ -97,6 +99,7 @@ EXAMPLES: list[tuple[CloudWatchEventsError, dict[str, Any], bool]] = [
     (ManagedRuleError("r", "x.amazonaws.com", "Leave it"), {"rule": "r", "managed_by": "x.amazonaws.com"}, True),
     (ManagedRuleError("r", None, "Leave it"), {"rule": "r", "managed_by": None}, True),
     (GrantPermissionsError("t", "arn", "denied"), {"target_id": "t", "resource_arn": "arn"}, False),
+    (RevokePermissionsError([NOT_REVOKED]), {"failed": (NOT_REVOKED,)}, False),
     (RuleHasTargetsError("r"), {"rule": "r"}, False),
     (RoleNotAssumableError("arn", "AWS says no."), {"role_arn": "arn"}, True),
     (TargetCheckError("r", ["one", "two"]), {"rule": "r", "problems": ("one", "two")}, True),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 from tenacity import RetryError, wait_fixed, wait_random
 
 from airflow_cwevents.arns import Arn
-from airflow_cwevents.exceptions import GrantPermissionsError
+from airflow_cwevents.exceptions import GrantPermissionsError, RevokePermissionsError
 from airflow_cwevents.hooks.encryption import encryption_problems
 from airflow_cwevents.hooks.errors import is_not_found, message_of
 from airflow_cwevents.hooks.resource_policies import POLICY_CLASSES, ResourcePolicy
@@ -17,6 +17,8 @@ from airflow_cwevents.hooks.rules import RulesHook
 from airflow_cwevents.json_text import to_json_text
 from airflow_cwevents.policies import Policy, Statement, dead_letter_statements, resource_statements
 from airflow_cwevents.policy_evaluation import Invocation, evaluate
+
+_FAILURES = (ClientError, BotoCoreError, RetryError)
 
 
 class Need(NamedTuple):
@@ -76,31 +78,34 @@ class PermissionsHook(RulesHook):
                     self.log.info("%s lets rule %s in already", need.arn, rule_arn)
                     continue
                 policy.add(need.statements)
-            except (ClientError, RetryError) as error:
+            except _FAILURES as error:
                 raise GrantPermissionsError(need.target_id, str(need.arn), _cause(error)) from error
             self.log.info("Added to the policy of %s what lets rule %s in", need.arn, rule_arn)
 
     def revoke_permissions(
-        self, rule_arn: str, targets: Iterable[Mapping[str, Any]], kept: Collection[str] = ()
+        self,
+        rule_arn: str,
+        targets: Iterable[Mapping[str, Any]],
+        kept: Iterable[Mapping[str, Any]] = (),
     ) -> None:
         """
-        Take back what :meth:`grant_permissions` granted, and nothing else.
+        Take back what :meth:`grant_permissions` granted, and nothing else. All is tried, even if some of it fails.
 
         :param rule_arn: the rule's ARN.
         :param targets: the targets. Resources that are gone are passed over.
-        :param kept: ARNs of resources that the rule still uses, and keeps its permissions on.
-        :raises GrantPermissionsError: if a policy could not be changed.
+        :param kept: the rule's other targets, which keep what they need.
+        :raises RevokePermissionsError: if policies could not be changed.
         """
+        kept_sids = {statement["Sid"] for need in needs_of(kept, rule_arn) for statement in need.statements}
+        failed: list[GrantPermissionsError] = []
         for need in needs_of(targets, rule_arn):
-            if str(need.arn) in kept:
-                continue
+            surplus = [statement for statement in need.statements if statement["Sid"] not in kept_sids]
             try:
-                self.resource_policy(need.arn).remove(need.statements)
-            except (ClientError, RetryError) as error:
-                if is_not_found(error):
-                    continue
-                raise GrantPermissionsError(need.target_id, str(need.arn), _cause(error)) from error
-            self.log.info("%s holds nothing for rule %s any more", need.arn, rule_arn)
+                self._revoke(need._replace(statements=surplus), rule_arn)
+            except GrantPermissionsError as error:
+                failed.append(error)
+        if failed:
+            raise RevokePermissionsError(failed) from failed[0]
 
     def log_needed_permissions(self, rule_arn: str, targets: Iterable[Mapping[str, Any]]) -> None:
         """
@@ -130,6 +135,17 @@ class PermissionsHook(RulesHook):
             except (ClientError, BotoCoreError) as error:
                 self.log.debug("The encryption of %s is not known: %s", target["Arn"], message_of(error))
 
+    def _revoke(self, need: Need, rule_arn: str) -> None:
+        if not need.statements:
+            return
+        try:
+            self.resource_policy(need.arn).remove(need.statements)
+        except _FAILURES as error:
+            if is_not_found(error):
+                return
+            raise GrantPermissionsError(need.target_id, str(need.arn), _cause(error)) from error
+        self.log.info("%s holds nothing for rule %s any more", need.arn, rule_arn)
+
     def resource_policy(self, arn: Arn) -> ResourcePolicy:
         """
         Give access to the policy of a resource.
@@ -147,7 +163,7 @@ class PermissionsHook(RulesHook):
         )
 
 
-def _cause(error: ClientError | RetryError) -> str:
+def _cause(error: ClientError | BotoCoreError | RetryError) -> str:
     if isinstance(error, RetryError):
         return "other tasks overwrote the change again and again. Run the task again"
     return message_of(error)
