@@ -18,7 +18,7 @@ from airflow_cwevents.target_kinds import TargetKind, kind_of
 SERVICE = "events.amazonaws.com"
 POLICY_VERSION = "2012-10-17"
 # The services whose targets EventBridge invokes by the resource's own policy, if the target has no role.
-RESOURCE_POLICY_SERVICES = frozenset({"lambda", "sqs", "sns", "logs"})
+RESOURCE_POLICY_SERVICES = frozenset({"lambda", "sqs", "sns", "logs", "execute-api"})
 # CloudWatch Logs takes what EventBridge sends through its delivery service.
 _LOGS_PRINCIPALS = [SERVICE, "delivery.logs.amazonaws.com"]
 

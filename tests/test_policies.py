@@ -234,6 +234,7 @@ class TestResourceStatements:
             (QUEUE_ARN, "sqs:SendMessage"),
             (f"{QUEUE_ARN}.fifo", "sqs:SendMessage"),
             (TOPIC_ARN, "sns:Publish"),
+            (f"arn:aws:execute-api:{ACCOUNT}:a1b2/prod/POST/orders/*", "execute-api:Invoke"),
             ("arn:aws-cn:sqs:cn-north-1:123456789012:q", "sqs:SendMessage"),
         ],
     )
@@ -271,6 +272,7 @@ class TestResourceStatements:
             {"Arn": QUEUE_ARN, "RoleArn": ROLE_ARN},
             {"Arn": f"arn:aws:kinesis:{ACCOUNT}:stream/s", "RoleArn": ROLE_ARN},
             {"Arn": f"arn:aws:kinesis:{ACCOUNT}:stream/s"},
+            {"Arn": f"arn:aws:execute-api:{ACCOUNT}:a1b2/prod/POST/orders", "RoleArn": ROLE_ARN},
             {"Arn": f"arn:aws:events:{ACCOUNT}:event-bus/b"},
             {"Arn": f"arn:aws:newservice:{ACCOUNT}:x"},
             {"Arn": f"arn:aws:lambda:{ACCOUNT}:layer:x"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from airflow_cwevents.policies import Policy, Statement, dead_letter_statements,
 from airflow_cwevents.policy_evaluation import Invocation, evaluate
 
 _FAILURES = (ClientError, BotoCoreError, RetryError)
+_NOT_WRITABLE = "grant_permissions does not change that policy"
 
 
 class Need(NamedTuple):
@@ -65,22 +67,21 @@ class PermissionsHook(RulesHook):
         """
         Let EventBridge invoke targets on behalf of a rule, where that hangs on the policies of the targets.
 
-        A policy that lets it in already is left alone. Other statements stay as they are.
+        A policy that lets it in already is left alone. Other statements stay as they are. The policies of API Gateway
+        are left to those who deploy the API; what they need is logged.
 
         :param rule_arn: the rule's ARN.
         :param targets: the targets, as PutTargets takes them. Those with a role need nothing.
         :raises GrantPermissionsError: if a policy could not be changed.
         """
         for need in needs_of(targets, rule_arn):
+            if need.arn.service not in POLICY_CLASSES:
+                self._log_need(logging.WARNING, need, _NOT_WRITABLE)
+                continue
             try:
-                policy = self.resource_policy(need.arn)
-                if self._admits(policy.read(), need, rule_arn):
-                    self.log.info("%s lets rule %s in already", need.arn, rule_arn)
-                    continue
-                policy.add(need.statements)
+                self._grant(need, rule_arn)
             except _FAILURES as error:
                 raise GrantPermissionsError(need.target_id, str(need.arn), _cause(error)) from error
-            self.log.info("Added to the policy of %s what lets rule %s in", need.arn, rule_arn)
 
     def revoke_permissions(
         self,
@@ -115,12 +116,8 @@ class PermissionsHook(RulesHook):
         :param targets: the targets, as PutTargets takes them.
         """
         for need in needs_of(targets, rule_arn):
-            self.log.info(
-                "Target %s: EventBridge delivers only if the policy of %s has %s; grant_permissions=True adds that",
-                need.target_id,
-                need.arn,
-                to_json_text(need.statements),
-            )
+            writable = need.arn.service in POLICY_CLASSES
+            self._log_need(logging.INFO, need, "grant_permissions=True adds that" if writable else _NOT_WRITABLE)
 
     def warn_of_encryption(self, targets: Iterable[Mapping[str, Any]]) -> None:
         """
@@ -135,8 +132,20 @@ class PermissionsHook(RulesHook):
             except (ClientError, BotoCoreError) as error:
                 self.log.debug("The encryption of %s is not known: %s", target["Arn"], message_of(error))
 
+    def _log_need(self, level: int, need: Need, how: str) -> None:
+        text = "Target %s: EventBridge delivers only if the policy of %s has %s; %s"
+        self.log.log(level, text, need.target_id, need.arn, to_json_text(need.statements), how)
+
+    def _grant(self, need: Need, rule_arn: str) -> None:
+        policy = self.resource_policy(need.arn)
+        if self._admits(policy.read(), need, rule_arn):
+            self.log.info("%s lets rule %s in already", need.arn, rule_arn)
+            return
+        policy.add(need.statements)
+        self.log.info("Added to the policy of %s what lets rule %s in", need.arn, rule_arn)
+
     def _revoke(self, need: Need, rule_arn: str) -> None:
-        if not need.statements:
+        if not need.statements or need.arn.service not in POLICY_CLASSES:
             return
         try:
             self.resource_policy(need.arn).remove(need.statements)

@@ -12,9 +12,9 @@ from airflow_cwevents.exceptions import InvalidEventPatternError, InvalidInputEr
 from airflow_cwevents.hooks.encryption import encryption_problems
 from airflow_cwevents.hooks.errors import code_of, is_not_found, message_of
 from airflow_cwevents.hooks.permissions import Need, needs_of
-from airflow_cwevents.hooks.resource_policies import QueuePolicy
+from airflow_cwevents.hooks.resource_policies import POLICY_CLASSES, QueuePolicy
 from airflow_cwevents.hooks.targets import TargetsHook
-from airflow_cwevents.json_text import parse_json_text
+from airflow_cwevents.json_text import parse_json_text, to_json_text
 from airflow_cwevents.patterns import EventPattern
 from airflow_cwevents.policies import role_needs
 from airflow_cwevents.policy_evaluation import Invocation, evaluate
@@ -107,6 +107,10 @@ class TargetChecksHook(TargetsHook):
 
     def _check_policies(self, target: Mapping[str, Any], rule_arn: str) -> Iterator[Finding]:
         for need in needs_of([target], rule_arn):
+            if need.arn.service not in POLICY_CLASSES:
+                needed = to_json_text(need.statements)
+                yield Finding("unknown", f"whether the policy of {need.arn} has {needed} was not checked")
+                continue
             try:
                 policy = self.resource_policy(need.arn).read()
             except ClientError as error:

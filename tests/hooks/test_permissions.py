@@ -16,7 +16,7 @@ from airflow_cwevents.exceptions import (
 )
 from airflow_cwevents.hooks import CloudWatchEventsHook
 from airflow_cwevents.hooks.resource_policies import CHANGE_ATTEMPTS
-from airflow_cwevents.policies import statement_id
+from airflow_cwevents.policies import resource_statements, statement_id
 from tests.hooks.conftest import Logged, Stub
 from tests.hooks.resources import (
     OTHER_RULE_ARN,
@@ -33,6 +33,7 @@ from tests.hooks.resources import (
 
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:q"
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:f"
+API = "arn:aws:execute-api:us-east-1:123456789012:a1b2/prod/POST/orders"
 RULE = {"Name": "r", "Arn": RULE_ARN}
 OTHERS = [
     {"Sid": "a", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::123456789012:root"}, "Action": "sqs:*"},
@@ -205,6 +206,17 @@ class TestGrant:
         unknown = target("arn:aws:nova:us-east-1:123456789012:thing/t")
         hook.grant_permissions(RULE_ARN, [stream, unknown])
 
+    def test_policy_of_api_gateway_is_logged_only(self, hook: CloudWatchEventsHook, logged: Logged, stub: Stub) -> None:
+        stub("lambda").add_client_error("get_policy", "AccessDenied", "no")
+        with pytest.raises(GrantPermissionsError):  # it went on
+            hook.grant_permissions(RULE_ARN, [target(API), target(FUNCTION)])
+        hook.log_needed_permissions(RULE_ARN, [target(API)])
+        hook.revoke_permissions(RULE_ARN, [target(API)])
+        (warning,), (information,) = logged("WARNING"), logged("INFO")
+        assert warning.getMessage() == information.getMessage()
+        assert isinstance(warning.args, tuple)
+        assert json.loads(str(warning.args[2])) == resource_statements(target(API), RULE_ARN)
+
     def test_failure_names_target_and_resource(self, aws: None, hook: CloudWatchEventsHook) -> None:
         with pytest.raises(GrantPermissionsError) as caught:
             hook.grant_permissions(RULE_ARN, [target(create_queue(hook)), target(f"{QUEUE}-gone", "u")])
@@ -310,7 +322,7 @@ class TestWithTargets:
     def test_put_logs_what_is_needed_otherwise(self, hook: CloudWatchEventsHook, logged: Logged) -> None:
         create_queue(hook)
         hook.put_targets("r", [target(FUNCTION, DeadLetterConfig={"Arn": QUEUE})])
-        told = [record.args for record in logged("INFO") if "grant_permissions" in record.msg]
+        told = [record.args for record in logged("INFO") if "grant_permissions" in record.getMessage()]
         needed = {str(args[1]): json.loads(str(args[2])) for args in told if isinstance(args, tuple)}
         assert needed.keys() == {FUNCTION, QUEUE}
         assert needed[QUEUE][0]["Condition"] == {"ArnEquals": {"aws:SourceArn": RULE_ARN}}

@@ -319,6 +319,15 @@ class TestLogGroup:
         assert "/aws/events/g" in text
 
 
+class TestWhatIsNotChecked:
+    def test_policy_of_api_gateway(self, rule: str, hook: CloudWatchEventsHook) -> None:
+        api = "arn:aws:execute-api:us-east-1:123456789012:a1b2/prod/POST/orders"
+        put(hook, api)
+        (text,) = found(check(hook), "unknown")
+        assert api in text
+        assert '"execute-api:Invoke"' in text
+
+
 def script_role(stub: Stub, trust: Policy | None = None) -> None:
     role = {"RoleName": "events", "Arn": ROLE, "Path": "/", "RoleId": "A" * 16, "CreateDate": "2026-01-01"}
     document = json.dumps(trust or trust_policy())
