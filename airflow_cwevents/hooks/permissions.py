@@ -16,8 +16,14 @@ from airflow_cwevents.hooks.errors import is_not_found, message_of
 from airflow_cwevents.hooks.resource_policies import POLICY_CLASSES, ResourcePolicy
 from airflow_cwevents.hooks.rules import RulesHook
 from airflow_cwevents.json_text import to_json_text
-from airflow_cwevents.policies import Policy, Statement, dead_letter_statements, resource_statements
-from airflow_cwevents.policy_evaluation import Invocation, evaluate
+from airflow_cwevents.policies import (
+    Policy,
+    Statement,
+    dead_letter_statements,
+    resource_statements,
+    with_statements,
+)
+from airflow_cwevents.policy_evaluation import Invocation, Verdict, evaluate
 
 _FAILURES = (ClientError, BotoCoreError, RetryError)
 _NOT_WRITABLE = "grant_permissions does not change that policy"
@@ -138,11 +144,20 @@ class PermissionsHook(RulesHook):
 
     def _grant(self, need: Need, rule_arn: str) -> None:
         policy = self.resource_policy(need.arn)
-        if self._admits(policy.read(), need, rule_arn):
+        present = policy.read()
+        if _verdicts(present, need, rule_arn) == {"allowed"}:
             self.log.info("%s lets rule %s in already", need.arn, rule_arn)
             return
         policy.add(need.statements)
         self.log.info("Added to the policy of %s what lets rule %s in", need.arn, rule_arn)
+        if "denied" in _verdicts(with_statements(present, need.statements), need, rule_arn):
+            self.log.warning(
+                "A Deny statement in the policy of %s forbids it to rule %s all the same: target %s gets nothing "
+                "until you take that out",
+                need.arn,
+                rule_arn,
+                need.target_id,
+            )
 
     def _revoke(self, need: Need, rule_arn: str) -> None:
         if not need.statements or need.arn.service not in POLICY_CLASSES:
@@ -164,12 +179,12 @@ class PermissionsHook(RulesHook):
         """
         return POLICY_CLASSES[arn.service](self.client(arn.service), arn, self.policy_settle_wait)
 
-    @staticmethod
-    def _admits(policy: Policy | None, need: Need, rule_arn: str) -> bool:
-        return all(
-            evaluate(policy, Invocation(statement["Action"], statement["Resource"], rule_arn)) == "allowed"
-            for statement in need.statements
-        )
+
+def _verdicts(policy: Policy | None, need: Need, rule_arn: str) -> set[Verdict]:
+    return {
+        evaluate(policy, Invocation(statement["Action"], statement["Resource"], rule_arn))
+        for statement in need.statements
+    }
 
 
 def _cause(error: ClientError | BotoCoreError | RetryError) -> str:

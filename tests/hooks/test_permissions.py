@@ -7,6 +7,7 @@ import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError
 from botocore.stub import Stubber
 
+from airflow_cwevents.arns import Arn
 from airflow_cwevents.exceptions import (
     GrantPermissionsError,
     ManagedRuleError,
@@ -205,6 +206,25 @@ class TestGrant:
         stream = target("arn:aws:kinesis:us-east-1:123456789012:stream/s", **role)
         unknown = target("arn:aws:nova:us-east-1:123456789012:thing/t")
         hook.grant_permissions(RULE_ARN, [stream, unknown])
+
+    @pytest.mark.parametrize(
+        ("deny", "warnings"),
+        [
+            ({}, 1),
+            ({"Condition": {"ArnLike": {"aws:SourceArn": "arn:aws:events:*:*:rule/*"}}}, 1),
+            ({"Condition": {"Bool": {"aws:SecureTransport": "false"}}}, 0),
+            ({"Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}}, 0),  # only AWS can judge
+            ({"Action": "sqs:ReceiveMessage"}, 0),
+        ],
+    )
+    def test_deny_that_forbids_it_all_the_same_gets_a_warning(
+        self, aws: None, hook: CloudWatchEventsHook, logged: Logged, deny: dict[str, Any], warnings: int
+    ) -> None:
+        create_queue(hook)
+        set_queue_policy(hook, {"Sid": "no", "Effect": "Deny", "Principal": "*", "Action": "sqs:*", **deny})
+        hook.grant_permissions(RULE_ARN, [target(QUEUE)])
+        assert source_arns(hook, QUEUE)[-1] == RULE_ARN
+        assert [record.args for record in logged("WARNING")] == [(Arn.parse(QUEUE), RULE_ARN, "t")] * warnings
 
     def test_policy_of_api_gateway_is_logged_only(self, hook: CloudWatchEventsHook, logged: Logged, stub: Stub) -> None:
         stub("lambda").add_client_error("get_policy", "AccessDenied", "no")
