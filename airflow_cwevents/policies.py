@@ -95,7 +95,8 @@ def resource_statements(target: Mapping[str, Any], rule_arn: str) -> list[Statem
         return []
     if arn.service == "logs":
         return _logs_statements(arn, rule_arn)
-    return [_statement(rule_arn, str(arn), SERVICE, kind.actions[0])]
+    # Lambda takes no policy for $LATEST, which goes by that of the function
+    return [_statement(rule_arn, str(arn).removesuffix(":$LATEST"), SERVICE, kind.actions[0])]
 
 
 def dead_letter_statements(target: Mapping[str, Any], rule_arn: str) -> list[Statement]:

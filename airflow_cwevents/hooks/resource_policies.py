@@ -208,10 +208,14 @@ class FunctionPolicy(ResourcePolicy):
         self.client.remove_permission(**self._function(), StatementId=statement["Sid"])
 
     def _function(self) -> dict[str, str]:
-        """Name the function and, where the ARN ends in one, its version or alias, which has a policy of its own."""
+        """
+        Name the function and, where the ARN ends in one, its version or alias, which has a policy of its own.
+
+        ``$LATEST`` has none: https://docs.aws.amazon.com/lambda/latest/api/API_AddPermission.html
+        """
         _, name, *qualifier = self.arn.resource.split(":")
-        function_arn = str(self.arn._replace(resource=f"function:{name}"))
-        return {"FunctionName": function_arn, **({"Qualifier": qualifier[0]} if qualifier else {})}
+        named = {"FunctionName": str(self.arn._replace(resource=f"function:{name}"))}
+        return named if qualifier in ([], ["$LATEST"]) else {**named, "Qualifier": qualifier[0]}
 
 
 class LogsPolicy(ResourcePolicy):

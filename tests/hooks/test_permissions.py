@@ -110,6 +110,7 @@ class TestGrant:
             (FUNCTION, {"FunctionName": FUNCTION}),
             (f"{FUNCTION}:live", {"FunctionName": FUNCTION, "Qualifier": "live"}),
             (f"{FUNCTION}:7", {"FunctionName": FUNCTION, "Qualifier": "7"}),
+            (f"{FUNCTION}:$LATEST", {"FunctionName": FUNCTION}),
         ],
     )
     def test_function_version_and_alias_have_policies_of_their_own(
@@ -119,13 +120,27 @@ class TestGrant:
         for _ in range(2):
             functions.add_client_error("get_policy", "ResourceNotFoundException", "no policy", expected_params=named)
             functions.add_response("get_function_configuration", {}, named)
-        functions.add_response("add_permission", {}, {**self.permission(hook, function), **named})
+        functions.add_response("add_permission", {}, {**self.permission(function), **named})
         hook.grant_permissions(RULE_ARN, [target(function)])
 
+    def test_latest_version_shares_the_policy_of_the_function(
+        self, aws: None, hook: CloudWatchEventsHook, logged: Logged
+    ) -> None:
+        latest = target(f"{create_function(hook)}:$LATEST")
+        hook.grant_permissions(RULE_ARN, [latest])
+        before = read_policy(hook, FUNCTION)
+        assert [statement["Sid"] for statement in before] == [statement_id(RULE_ARN, FUNCTION)]
+        hook.grant_permissions(RULE_ARN, [latest, target(FUNCTION)])
+        assert logged("INFO")[-2].args == (Arn.parse(latest["Arn"]), RULE_ARN)
+        hook.revoke_permissions(RULE_ARN, [latest], [target(FUNCTION)])
+        assert read_policy(hook, FUNCTION) == before
+        hook.revoke_permissions(RULE_ARN, [latest])
+        assert read_policy(hook, FUNCTION) == []
+
     @staticmethod
-    def permission(hook: CloudWatchEventsHook, function: str) -> dict[str, str]:
+    def permission(function: str) -> dict[str, str]:
         return {
-            "StatementId": statement_id(RULE_ARN, function),
+            "StatementId": statement_id(RULE_ARN, function.removesuffix(":$LATEST")),
             "Action": "lambda:InvokeFunction",
             "Principal": "events.amazonaws.com",
             "SourceArn": RULE_ARN,

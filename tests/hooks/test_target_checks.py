@@ -142,7 +142,7 @@ class TestRule:
 
 
 class TestFunction:
-    @pytest.mark.parametrize("qualifier", ["", ":live", ":1"])
+    @pytest.mark.parametrize("qualifier", ["", ":live", ":1", ":$LATEST"])
     def test_granted(self, rule: str, hook: CloudWatchEventsHook, qualifier: str) -> None:
         put(hook, create_function(hook) + qualifier)
         assert check(hook).verdict == "ok"
