@@ -21,6 +21,16 @@ POLICY_VERSION = "2012-10-17"
 RESOURCE_POLICY_SERVICES = frozenset({"lambda", "sqs", "sns", "logs", "execute-api"})
 # CloudWatch Logs takes what EventBridge sends through its delivery service.
 _LOGS_PRINCIPALS = [SERVICE, "delivery.logs.amazonaws.com"]
+_TOPIC_OWNER_ACTIONS = (
+    "GetTopicAttributes",
+    "SetTopicAttributes",
+    "AddPermission",
+    "RemovePermission",
+    "DeleteTopic",
+    "Subscribe",
+    "ListSubscriptionsByTopic",
+    "Publish",
+)
 
 Statement = dict[str, Any]
 Policy = dict[str, Any]
@@ -152,6 +162,26 @@ def holds_statements(policy: Mapping[str, Any] | None, statements: Sequence[Stat
     """Return whether a policy has all the statements, each as it is; AWS gives back lists of one as the one."""
     present = {statement.get("Sid"): _canonical(statement) for statement in statements_of(policy)}
     return all(present.get(statement["Sid"]) == _canonical(statement) for statement in statements)
+
+
+def default_topic_policy(topic: Arn) -> Policy:
+    """
+    Give the policy that SNS makes for a new topic, and that a topic can never be without.
+
+    :param topic: the topic's ARN.
+    :return: the document.
+
+    .. seealso:: https://docs.aws.amazon.com/sns/latest/api/API_SetTopicAttributes.html
+    """
+    statement = {
+        "Sid": "__default_statement_ID",
+        "Effect": "Allow",
+        "Principal": {"AWS": "*"},
+        "Action": [f"SNS:{action}" for action in _TOPIC_OWNER_ACTIONS],
+        "Resource": str(topic),
+        "Condition": {"StringEquals": {"AWS:SourceOwner": topic.account}},
+    }
+    return {"Version": "2008-10-17", "Id": "__default_policy_ID", "Statement": [statement]}
 
 
 def _document(statements: Sequence[Statement]) -> Policy:

@@ -15,6 +15,7 @@ from airflow_cwevents.policies import (
     POLICY_VERSION,
     Policy,
     Statement,
+    default_topic_policy,
     holds_statements,
     statements_of,
     with_statements,
@@ -145,7 +146,7 @@ class QueuePolicy(DocumentPolicy):
 
 class TopicPolicy(DocumentPolicy):
     """
-    The policy of an SNS topic.
+    The policy of an SNS topic. SNS refuses an empty one: when nothing is left, the topic gets that of a new one again.
 
     .. seealso:: :external+boto3:py:meth:`SNS.Client.set_topic_attributes`
     """
@@ -159,7 +160,7 @@ class TopicPolicy(DocumentPolicy):
         return _loads(self.attributes().get("Policy"))
 
     def _write(self, policy: Policy | None) -> None:
-        text = json.dumps(policy) if policy else ""
+        text = json.dumps(policy or default_topic_policy(self.arn))
         self.client.set_topic_attributes(TopicArn=str(self.arn), AttributeName="Policy", AttributeValue=text)
 
 
