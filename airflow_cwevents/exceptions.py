@@ -372,11 +372,11 @@ class TargetCheckError(CloudWatchEventsError):
     """
     EventBridge cannot invoke a target, or a rule does not match.
 
+    Airflow retries the task: a fresh role, and a queue's policy that has just changed, take up to a minute to work.
+
     :param rule: the rule's name.
     :param problems: what is wrong, a line each.
     """
-
-    permanent = True
 
     def __init__(self, rule: str, problems: Sequence[str]) -> None:
         lines = [f"  {problem}" for problem in problems]

@@ -102,7 +102,7 @@ EXAMPLES: list[tuple[CloudWatchEventsError, dict[str, Any], bool]] = [
     (RevokePermissionsError([NOT_REVOKED]), {"failed": (NOT_REVOKED,)}, False),
     (RuleHasTargetsError("r"), {"rule": "r"}, False),
     (RoleNotAssumableError("arn", "AWS says no."), {"role_arn": "arn"}, True),
-    (TargetCheckError("r", ["one", "two"]), {"rule": "r", "problems": ("one", "two")}, True),
+    (TargetCheckError("r", ["one", "two"]), {"rule": "r", "problems": ("one", "two")}, False),
 ]
 
 
