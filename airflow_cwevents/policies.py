@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Any
 
 from airflow_cwevents.arns import Arn
-from airflow_cwevents.target_kinds import TargetKind, kind_of
+from airflow_cwevents.target_kinds import BUILT_IN_ACTIONS, TargetKind, kind_of
 
 SERVICE = "events.amazonaws.com"
 POLICY_VERSION = "2012-10-17"
@@ -212,12 +212,21 @@ def _role_statements(target: Mapping[str, Any]) -> list[Statement]:
     kind = kind_of(arn) if arn else None
     if arn is None or kind is None or not (kind.role == "required" or target.get("RoleArn")):
         return []
+    if not kind.actions:
+        return _built_in_statements(arn)
     main: Statement = {"Effect": "Allow", "Action": list(kind.actions), "Resource": _role_resources(arn, kind, target)}
     if arn.service == "ecs":
         return [{**main, "Condition": {"ArnEquals": {"ecs:cluster": str(arn)}}}, *_ecs_statements()]
     if arn.service in ("redshift", "redshift-serverless"):
         return [main, *_redshift_statements(arn, target)]
     return [main]
+
+
+def _built_in_statements(arn: Arn) -> list[Statement]:
+    if arn.resource not in BUILT_IN_ACTIONS:
+        return []
+    action, resources = BUILT_IN_ACTIONS[arn.resource]
+    return [{"Effect": "Allow", "Action": [action], "Resource": [each.format(**arn._asdict()) for each in resources]}]
 
 
 def _role_resources(arn: Arn, kind: TargetKind, target: Mapping[str, Any]) -> list[str]:

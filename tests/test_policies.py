@@ -455,6 +455,29 @@ class TestTargetRolePolicy:
         assert allowed(target_role_policy([target])) == [(["redshift-data:ExecuteStatement"], [arn]), more]
         assert role_needs(target) == [(["redshift-data:ExecuteStatement"], [arn])]
 
+    @pytest.mark.parametrize(
+        ("name", "action", "resources"),
+        [
+            (
+                "create-snapshot",
+                "ec2:CreateSnapshot",
+                [f"arn:aws:ec2:{ACCOUNT}:volume/*", "arn:aws:ec2:us-east-1::snapshot/*"],
+            ),
+            ("reboot-instance", "ec2:RebootInstances", [f"arn:aws:ec2:{ACCOUNT}:instance/*"]),
+            ("stop-instance", "ec2:StopInstances", [f"arn:aws:ec2:{ACCOUNT}:instance/*"]),
+            ("terminate-instance", "ec2:TerminateInstances", [f"arn:aws:ec2:{ACCOUNT}:instance/*"]),
+        ],
+    )
+    def test_built_in(self, name: str, action: str, resources: list[str]) -> None:
+        target = {"Arn": f"arn:aws:events:{ACCOUNT}:target/{name}"}
+        assert target_role_policy([target])["Statement"] == []
+        assert allowed(target_role_policy([{**target, "RoleArn": ROLE_ARN}])) == [([action], resources)]
+
+    def test_built_in_that_is_not_known(self) -> None:
+        target = {"Arn": f"arn:aws:events:{ACCOUNT}:target/of-the-future", "RoleArn": ROLE_ARN}
+        assert target_role_policy([target])["Statement"] == []
+        assert role_needs(target) == []
+
     def test_many_targets_say_everything_once(self) -> None:
         clusters = [f"arn:aws:ecs:{ACCOUNT}:cluster/{name}" for name in "ab"]
         stream = f"arn:aws:kinesis:{ACCOUNT}:stream/s"
