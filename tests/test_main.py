@@ -15,10 +15,10 @@ from airflow_cwevents.operator_policies import OPERATOR_NEEDS, operator_policy
 from airflow_cwevents.policies import (
     dead_letter_statements,
     resource_statements,
-    target_role_policy,
     trust_policy,
     tutorial_role_policy,
 )
+from airflow_cwevents.role_policies import target_role_policy
 
 RULE_ARN = "arn:aws:events:us-east-1:123456789012:rule/r"
 QUEUE = {

@@ -16,9 +16,9 @@ from airflow_cwevents.hooks.resource_policies import POLICY_CLASSES, QueuePolicy
 from airflow_cwevents.hooks.targets import TargetsHook
 from airflow_cwevents.json_text import parse_json_text, to_json_text
 from airflow_cwevents.patterns import EventPattern
-from airflow_cwevents.policies import role_needs
 from airflow_cwevents.policy_evaluation import Invocation, evaluate
 from airflow_cwevents.reports import Finding, RuleReport, TargetReport
+from airflow_cwevents.role_policies import role_needs
 from airflow_cwevents.targets import normalise_target
 
 Check = Callable[[Mapping[str, Any], str], Iterable[Finding]]
