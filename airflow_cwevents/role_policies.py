@@ -6,12 +6,27 @@ What the role of a target has to allow for EventBridge to invoke it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from airflow_cwevents.arns import Arn
 from airflow_cwevents.policies import Policy, Statement, document
 from airflow_cwevents.target_kinds import BUILT_IN_ACTIONS, TargetKind, kind_of
+
+
+class RoleNeed(NamedTuple):
+    """
+    What a target's role has to allow.
+
+    :ivar actions: the actions, all of them.
+    :ivar resources: the resources: of each list of these at least one.
+    :ivar context: the condition keys that EventBridge's requests come with, and their values.
+    """
+
+    actions: list[str]
+    resources: list[list[str]]
+    context: dict[str, str]
 
 
 def target_role_policy(targets: Iterable[Mapping[str, Any]]) -> Policy:
@@ -25,17 +40,20 @@ def target_role_policy(targets: Iterable[Mapping[str, Any]]) -> Policy:
     return document([statement for at, statement in enumerate(statements) if statement not in statements[:at]])
 
 
-def role_needs(target: Mapping[str, Any]) -> list[tuple[list[str], list[str]]]:
+def role_need(target: Mapping[str, Any]) -> RoleNeed | None:
     """
-    Tell what a target's role has to allow, without the conditions that narrow it down.
+    Tell what a target's role has to allow.
 
     :param target: the target, as PutTargets takes it.
-    :return: pairs of actions and resources.
+    :return: the need; None if the target needs no role and has none, or if it is not known what its role needs.
     """
-    return [
-        (statement["Action"], statement["Resource"])
-        for statement in _role_statements(target)[:1]  # the others are for what the target does then
-    ]
+    statements = _role_statements(target)
+    if not statements:
+        return None
+    main = statements[0]  # the others are for what the target does then
+    context = main.get("Condition", {}).get("ArnEquals", {})
+    resources = [main["Resource"]] if "ecs:cluster" in context else [[resource] for resource in main["Resource"]]
+    return RoleNeed(main["Action"], resources, context)
 
 
 def _role_statements(target: Mapping[str, Any]) -> list[Statement]:
@@ -62,7 +80,7 @@ def _built_in_statements(arn: Arn) -> list[Statement]:
 
 def _role_resources(arn: Arn, kind: TargetKind, target: Mapping[str, Any]) -> list[str]:
     if arn.service == "ecs":
-        return [_or_any((target.get("EcsParameters") or {}).get("TaskDefinitionArn"))]
+        return _task_definitions(_or_any((target.get("EcsParameters") or {}).get("TaskDefinitionArn")))
     if arn.service == "batch":
         return [str(arn), _job_definition_arn(arn, target)]
     if kind.actions == ("ssm:SendCommand",):
@@ -71,6 +89,12 @@ def _role_resources(arn: Arn, kind: TargetKind, target: Mapping[str, Any]) -> li
         # the target's ARN has the id in the URL of the API's endpoint, which is not the id of the API
         return [str(arn._replace(resource="apis/*/types/Mutation/*"))]
     return [str(arn)]
+
+
+def _task_definitions(definition: str) -> list[str]:
+    """Return the ARN, and that of any revision if it names none: AWS has judged by either."""
+    has_revision = definition == "*" or re.search(r":\d+$", definition)
+    return [definition] if has_revision else [definition, f"{definition}:*"]
 
 
 def _job_definition_arn(arn: Arn, target: Mapping[str, Any]) -> str:

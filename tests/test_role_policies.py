@@ -5,13 +5,14 @@ from typing import Any
 import pytest
 
 from airflow_cwevents.policies import Policy
-from airflow_cwevents.role_policies import role_needs, target_role_policy
+from airflow_cwevents.role_policies import RoleNeed, role_need, target_role_policy
 
 FUNCTION_ARN = "arn:aws:lambda:us-east-1:123456789012:function:f"
 QUEUE_ARN = "arn:aws:sqs:us-east-1:123456789012:q"
 TOPIC_ARN = "arn:aws:sns:us-east-1:123456789012:t"
 ROLE_ARN = "arn:aws:iam::123456789012:role/r"
 ACCOUNT = "us-east-1:123456789012"
+TASK_ARN = f"arn:aws:ecs:{ACCOUNT}:task-definition/d"
 
 
 def allowed(policy: Policy) -> list[tuple[Any, Any]]:
@@ -43,7 +44,7 @@ class TestTargetRolePolicy:
             "Version": "2012-10-17",
             "Statement": [{"Effect": "Allow", "Action": actions, "Resource": [arn]}],
         }
-        assert role_needs({"Id": "t", "Arn": arn}) == [(actions, [arn])]
+        assert role_need({"Id": "t", "Arn": arn}) == RoleNeed(actions, [[arn]], {})
 
     @pytest.mark.parametrize(
         ("arn", "action"),
@@ -56,7 +57,7 @@ class TestTargetRolePolicy:
     )
     def test_optional_role(self, arn: str, action: str) -> None:
         assert target_role_policy([{"Id": "t", "Arn": arn}])["Statement"] == []
-        assert role_needs({"Id": "t", "Arn": arn}) == []
+        assert role_need({"Id": "t", "Arn": arn}) is None
         assert allowed(target_role_policy([{"Id": "t", "Arn": arn, "RoleArn": ROLE_ARN}])) == [([action], [arn])]
 
     @pytest.mark.parametrize("arn", [f"arn:aws:newservice:{ACCOUNT}:x", "not an ARN"])
@@ -64,24 +65,23 @@ class TestTargetRolePolicy:
         assert target_role_policy([{"Arn": arn, "RoleArn": ROLE_ARN}])["Statement"] == []
 
     @pytest.mark.parametrize(
-        ("definition", "resource"),
+        ("definition", "resources"),
         [
-            (
-                {"TaskDefinitionArn": f"arn:aws:ecs:{ACCOUNT}:task-definition/d:1"},
-                f"arn:aws:ecs:{ACCOUNT}:task-definition/d:1",
-            ),
-            ({"TaskDefinitionArn": "$.detail.task"}, "*"),
-            ({}, "*"),
-            (None, "*"),
+            ({"TaskDefinitionArn": f"{TASK_ARN}:1"}, [f"{TASK_ARN}:1"]),
+            ({"TaskDefinitionArn": TASK_ARN}, [TASK_ARN, f"{TASK_ARN}:*"]),
+            ({"TaskDefinitionArn": f"{TASK_ARN}2"}, [f"{TASK_ARN}2", f"{TASK_ARN}2:*"]),
+            ({"TaskDefinitionArn": "$.detail.task"}, ["*"]),
+            ({}, ["*"]),
+            (None, ["*"]),
         ],
     )
-    def test_ecs(self, definition: dict[str, str] | None, resource: str) -> None:
+    def test_ecs(self, definition: dict[str, str] | None, resources: list[str]) -> None:
         cluster = f"arn:aws:ecs:{ACCOUNT}:cluster/c"
         run, pass_role, tag = target_role_policy([{"Arn": cluster, "EcsParameters": definition}])["Statement"]
         assert run == {
             "Effect": "Allow",
             "Action": ["ecs:RunTask"],
-            "Resource": [resource],
+            "Resource": resources,
             "Condition": {"ArnEquals": {"ecs:cluster": cluster}},
         }
         assert pass_role == {
@@ -96,7 +96,8 @@ class TestTargetRolePolicy:
             "Resource": "*",
             "Condition": {"StringEquals": {"ecs:CreateAction": "RunTask"}},
         }
-        assert role_needs({"Arn": cluster, "EcsParameters": definition}) == [(["ecs:RunTask"], [resource])]
+        need = RoleNeed(["ecs:RunTask"], [resources], {"ecs:cluster": cluster})
+        assert role_need({"Arn": cluster, "EcsParameters": definition}) == need
 
     @pytest.mark.parametrize(
         ("definition", "resource"),
@@ -115,8 +116,8 @@ class TestTargetRolePolicy:
     @pytest.mark.parametrize("parameters", [{}, {"BatchParameters": None}, {"BatchParameters": {}}])
     def test_batch_without_a_definition(self, parameters: dict[str, Any]) -> None:
         queue = f"arn:aws:batch:{ACCOUNT}:job-queue/q"
-        resources = [queue, f"arn:aws:batch:{ACCOUNT}:job-definition/*"]
-        assert role_needs({"Arn": queue, **parameters}) == [(["batch:SubmitJob"], resources)]
+        resources = [[queue], [f"arn:aws:batch:{ACCOUNT}:job-definition/*"]]
+        assert role_need({"Arn": queue, **parameters}) == RoleNeed(["batch:SubmitJob"], resources, {})
 
     @pytest.mark.parametrize(
         ("document", "instances"),
@@ -163,7 +164,7 @@ class TestTargetRolePolicy:
     def test_redshift(self, arn: str, parameters: dict[str, str] | None, more: tuple[str, str]) -> None:
         target = {"Arn": arn, "RedshiftDataParameters": parameters}
         assert allowed(target_role_policy([target])) == [(["redshift-data:ExecuteStatement"], [arn]), more]
-        assert role_needs(target) == [(["redshift-data:ExecuteStatement"], [arn])]
+        assert role_need(target) == RoleNeed(["redshift-data:ExecuteStatement"], [[arn]], {})
 
     @pytest.mark.parametrize(
         ("name", "action", "resources"),
@@ -186,7 +187,7 @@ class TestTargetRolePolicy:
     def test_built_in_that_is_not_known(self) -> None:
         target = {"Arn": f"arn:aws:events:{ACCOUNT}:target/of-the-future", "RoleArn": ROLE_ARN}
         assert target_role_policy([target])["Statement"] == []
-        assert role_needs(target) == []
+        assert role_need(target) is None
 
     def test_many_targets_say_everything_once(self) -> None:
         clusters = [f"arn:aws:ecs:{ACCOUNT}:cluster/{name}" for name in "ab"]

@@ -28,6 +28,7 @@ EVENT = {"source": "com.company.app", "detail-type": "t", "detail": {"n": 2}}
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:q"
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:f"
 STREAM = "arn:aws:kinesis:us-east-1:123456789012:stream/s"
+INSTANCES = "arn:aws:ec2:us-east-1:123456789012:instance/*"
 ROLE = "arn:aws:iam::123456789012:role/events"
 
 
@@ -173,7 +174,7 @@ class TestFunction:
     def test_missing(self, rule: str, hook: CloudWatchEventsHook, stub: Stub, role: dict[str, str]) -> None:
         if role:
             script_role(stub)
-            script_simulation(stub, ["lambda:InvokeFunction"], [FUNCTION])
+            script_simulation(stub, "lambda:InvokeFunction", FUNCTION)
         put(hook, FUNCTION, grant=False, **role)
         (text,) = found(check(hook))
         assert FUNCTION in text
@@ -337,11 +338,25 @@ def script_role(stub: Stub, trust: Policy | None = None) -> None:
 
 
 def script_simulation(
-    stub: Stub, actions: list[str], resources: list[str], decision: str = "allowed", **members: Any
+    stub: Stub,
+    action: str,
+    resource: str,
+    decision: str = "allowed",
+    context: dict[str, str] | None = None,
+    **members: Any,
 ) -> None:
-    asked = {"PolicySourceArn": ROLE, "ActionNames": actions, "ResourceArns": resources}
-    results = [{"EvalActionName": action, "EvalDecision": decision, **members} for action in actions]
-    stub("iam").add_response("simulate_principal_policy", {"EvaluationResults": results}, asked)
+    entries = [
+        {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
+        for key, value in (context or {}).items()
+    ]
+    asked = {
+        "PolicySourceArn": ROLE,
+        "ActionNames": [action],
+        "ResourceArns": [resource],
+        "ContextEntries": entries,
+    }
+    result = {"EvalActionName": action, "EvalResourceName": resource, "EvalDecision": decision, **members}
+    stub("iam").add_response("simulate_principal_policy", {"EvaluationResults": [result]}, asked)
 
 
 class TestRole:
@@ -353,7 +368,7 @@ class TestRole:
 
     def test_that_is_right(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
         script_role(stub)
-        script_simulation(stub, ["kinesis:PutRecord"], [STREAM])
+        script_simulation(stub, "kinesis:PutRecord", STREAM)
         assert check(hook).verdict == "ok"
 
     def test_that_is_missing(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
@@ -380,7 +395,7 @@ class TestRole:
     )
     def test_that_does_not_trust(self, hook: CloudWatchEventsHook, stub: Stub, trust: Policy) -> None:
         script_role(stub, trust)
-        script_simulation(stub, ["kinesis:PutRecord"], [STREAM])
+        script_simulation(stub, "kinesis:PutRecord", STREAM)
         (text,) = found(check(hook))
         assert "trust" in text
 
@@ -396,27 +411,69 @@ class TestRole:
     ) -> None:
         """As AWS recommends: https://docs.aws.amazon.com/eventbridge/latest/userguide/cross-service-confused-deputy-prevention.html"""
         script_role(stub, {"Statement": [{**trust_policy()["Statement"][0], "Condition": condition}]})
-        script_simulation(stub, ["kinesis:PutRecord"], [STREAM])
+        script_simulation(stub, "kinesis:PutRecord", STREAM)
         assert check(hook).verdict == "ok"
 
     def test_whose_trust_hangs_on_a_condition(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
         condition = {"DateLessThan": {"aws:CurrentTime": "2030-01-01T00:00:00Z"}}
         script_role(stub, {"Statement": [{**trust_policy()["Statement"][0], "Condition": condition}]})
-        script_simulation(stub, ["kinesis:PutRecord"], [STREAM])
+        script_simulation(stub, "kinesis:PutRecord", STREAM)
         assert len(found(check(hook), "unknown")) == 1
 
     @pytest.mark.parametrize("decision", ["implicitDeny", "explicitDeny"])
     def test_that_does_not_allow(self, hook: CloudWatchEventsHook, stub: Stub, decision: str) -> None:
         script_role(stub)
-        script_simulation(stub, ["kinesis:PutRecord"], [STREAM], decision)
+        script_simulation(stub, "kinesis:PutRecord", STREAM, decision)
         (text,) = found(check(hook))
         assert "kinesis:PutRecord" in text
 
-    def test_that_allows_on_a_condition(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
+    @pytest.mark.parametrize("for_the_resource", [False, True])
+    def test_that_allows_on_a_condition(self, hook: CloudWatchEventsHook, stub: Stub, for_the_resource: bool) -> None:
         script_role(stub)
-        missing = {"MissingContextValues": ["aws:sourcevpce"]}
-        script_simulation(stub, ["kinesis:PutRecord"], [STREAM], "implicitDeny", **missing)
+        missing: dict[str, Any] = {"MissingContextValues": ["aws:sourcevpce"]}
+        if for_the_resource:
+            on_stream = {"EvalResourceName": STREAM, "EvalResourceDecision": "implicitDeny", **missing}
+            missing = {"MissingContextValues": [], "ResourceSpecificResults": [on_stream]}
+        script_simulation(stub, "kinesis:PutRecord", STREAM, "implicitDeny", **missing)
         assert len(found(check(hook), "unknown")) == 1
+
+    @pytest.mark.parametrize(
+        ("by_name", "by_revision", "severities"),
+        [
+            ("allowed", "implicitDeny", []),
+            ("implicitDeny", "allowed", []),
+            ("implicitDeny", "implicitDeny", ["problem"]),
+        ],
+    )
+    def test_of_a_task_without_a_revision(
+        self, hook: CloudWatchEventsHook, stub: Stub, by_name: str, by_revision: str, severities: list[str]
+    ) -> None:
+        cluster = "arn:aws:ecs:us-east-1:123456789012:cluster/c"
+        task = "arn:aws:ecs:us-east-1:123456789012:task-definition/d"
+        put(hook, cluster, RoleArn=ROLE, EcsParameters={"TaskDefinitionArn": task})
+        script_role(stub)
+        context = {"ecs:cluster": cluster}
+        script_simulation(stub, "ecs:RunTask", task, by_name, context)
+        script_simulation(stub, "ecs:RunTask", f"{task}:*", by_revision, context)
+        assert [finding.severity for finding in check(hook).findings] == severities
+
+    def test_that_may_allow_some_of_what_is_not_known(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
+        document = "arn:aws:ssm:us-east-1:123456789012:document/d"
+        put(hook, document, RoleArn=ROLE)
+        script_role(stub)
+        script_simulation(stub, "ssm:SendCommand", document)
+        script_simulation(stub, "ssm:SendCommand", INSTANCES, "implicitDeny")
+        (text,) = found(check(hook), "unknown")
+        assert INSTANCES in text
+
+    def test_that_allows_one_of_two(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
+        document = "arn:aws:ssm:us-east-1:123456789012:document/d"
+        put(hook, document, RoleArn=ROLE)
+        script_role(stub)
+        script_simulation(stub, "ssm:SendCommand", document, "implicitDeny")
+        script_simulation(stub, "ssm:SendCommand", INSTANCES)
+        (text,) = found(check(hook))
+        assert document in text
 
     @pytest.mark.parametrize("operation", ["get_role", "simulate_principal_policy"])
     def test_that_we_may_not_look_at(self, hook: CloudWatchEventsHook, stub: Stub, operation: str) -> None:
@@ -433,7 +490,7 @@ class TestRole:
     def test_of_a_queue_needs_no_queue_policy(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
         put(hook, create_queue(hook), RoleArn=ROLE, grant=False)
         script_role(stub)
-        script_simulation(stub, ["sqs:SendMessage"], [QUEUE])
+        script_simulation(stub, "sqs:SendMessage", QUEUE)
         assert check(hook).verdict == "ok"
 
 
