@@ -14,6 +14,8 @@ from airflow_cwevents.arns import Arn
 from airflow_cwevents.policies import Policy, Statement, document
 from airflow_cwevents.target_kinds import BUILT_IN_ACTIONS, TargetKind, kind_of
 
+_BETTER_WITHOUT_ROLE = frozenset({"lambda", "sns", "sqs"})
+
 
 class RoleNeed(NamedTuple):
     """
@@ -54,6 +56,24 @@ def role_need(target: Mapping[str, Any]) -> RoleNeed | None:
     context = main.get("Condition", {}).get("ArnEquals", {})
     resources = [main["Resource"]] if "ecs:cluster" in context else [[resource] for resource in main["Resource"]]
     return RoleNeed(main["Action"], resources, context)
+
+
+def role_doubt(target: Mapping[str, Any]) -> str | None:
+    """
+    Tell whether a target has a role that it had better not have.
+
+    :param target: the target, as PutTargets takes it.
+    :return: what to do about it; None if there is nothing to do.
+
+    .. seealso:: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-targets.html
+    """
+    arn = Arn.parse(target["Arn"])
+    if arn is None or arn.service not in _BETTER_WITHOUT_ROLE or not target.get("RoleArn"):
+        return None
+    return (
+        "AWS advises against a RoleArn for Lambda functions, queues and topics, as it may not deliver to them, least "
+        "of all to encrypted ones. Leave it out, and set grant_permissions"
+    )
 
 
 def _role_statements(target: Mapping[str, Any]) -> list[Statement]:

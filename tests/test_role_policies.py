@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from airflow_cwevents.policies import Policy
-from airflow_cwevents.role_policies import RoleNeed, role_need, target_role_policy
+from airflow_cwevents.role_policies import RoleNeed, role_doubt, role_need, target_role_policy
 
 FUNCTION_ARN = "arn:aws:lambda:us-east-1:123456789012:function:f"
 QUEUE_ARN = "arn:aws:sqs:us-east-1:123456789012:q"
@@ -204,3 +204,20 @@ class TestTargetRolePolicy:
 
     def test_no_targets(self) -> None:
         assert target_role_policy([]) == {"Version": "2012-10-17", "Statement": []}
+
+
+@pytest.mark.parametrize(
+    ("arn", "role", "doubtful"),
+    [
+        (FUNCTION_ARN, {"RoleArn": ROLE_ARN}, True),
+        (QUEUE_ARN, {"RoleArn": ROLE_ARN}, True),
+        (TOPIC_ARN, {"RoleArn": ROLE_ARN}, True),
+        (QUEUE_ARN, {}, False),
+        (QUEUE_ARN, {"RoleArn": None}, False),
+        (f"arn:aws:kinesis:{ACCOUNT}:stream/s", {"RoleArn": ROLE_ARN}, False),
+        (f"arn:aws:execute-api:{ACCOUNT}:a/prod/GET/x", {"RoleArn": ROLE_ARN}, False),
+        ("not an ARN", {"RoleArn": ROLE_ARN}, False),
+    ],
+)
+def test_role_doubt(arn: str, role: dict[str, str | None], doubtful: bool) -> None:
+    assert bool(role_doubt({"Arn": arn, **role})) is doubtful

@@ -11,11 +11,12 @@ from tenacity import RetryError, wait_fixed, wait_random
 
 from airflow_cwevents.arns import Arn
 from airflow_cwevents.exceptions import GrantPermissionsError, RevokePermissionsError
-from airflow_cwevents.hooks.encryption import encryption_problems
+from airflow_cwevents.hooks.encryption import encryption_findings
 from airflow_cwevents.hooks.errors import is_not_found, message_of
 from airflow_cwevents.hooks.resource_policies import POLICY_CLASSES, ResourcePolicy
 from airflow_cwevents.hooks.rules import RulesHook
 from airflow_cwevents.json_text import to_json_text
+from airflow_cwevents.operator_policies import ENCRYPTION_ACTIONS
 from airflow_cwevents.policies import (
     Policy,
     Statement,
@@ -24,6 +25,7 @@ from airflow_cwevents.policies import (
     with_statements,
 )
 from airflow_cwevents.policy_evaluation import Invocation, Verdict, evaluate
+from airflow_cwevents.role_policies import role_doubt
 
 _FAILURES = (ClientError, BotoCoreError, RetryError)
 _NOT_WRITABLE = "grant_permissions does not change that policy"
@@ -125,18 +127,32 @@ class PermissionsHook(RulesHook):
             writable = need.arn.service in POLICY_CLASSES
             self._log_need(logging.INFO, need, "grant_permissions=True adds that" if writable else _NOT_WRITABLE)
 
+    def warn_of_roles(self, targets: Iterable[Mapping[str, Any]]) -> None:
+        """
+        Warn of targets with a role that they had better not have.
+
+        :param targets: the targets, as PutTargets takes them.
+        """
+        for target in targets:
+            if doubt := role_doubt(target):
+                self.log.warning("Target %s: %s", target["Id"], doubt)
+
     def warn_of_encryption(self, targets: Iterable[Mapping[str, Any]]) -> None:
         """
-        Warn of encrypted queues and topics whose key does not let EventBridge in, as far as we are allowed to look.
+        Warn of encrypted queues and topics whose key does not let EventBridge in, and where that is not known.
 
         :param targets: the targets, as PutTargets takes them.
         """
         for target in targets:
             try:
-                for problem in encryption_problems(self, target):
-                    self.log.warning("Target %s: %s", target["Id"], problem)
+                for finding in encryption_findings(self, target):
+                    self.log.warning("Target %s: %s", target["Id"], finding.text)
             except (ClientError, BotoCoreError) as error:
-                self.log.debug("The encryption of %s is not known: %s", target["Arn"], message_of(error))
+                self.log.warning(
+                    "Target %s: whether EventBridge may use the keys of encrypted queues and topics is not known, %s",
+                    target["Id"],
+                    _why_unknown(error),
+                )
 
     def _log_need(self, level: int, need: Need, how: str) -> None:
         text = "Target %s: EventBridge delivers only if the policy of %s has %s; %s"
@@ -185,6 +201,13 @@ def _verdicts(policy: Policy | None, need: Need, rule_arn: str) -> set[Verdict]:
         evaluate(policy, Invocation(statement["Action"], statement["Resource"], rule_arn))
         for statement in need.statements
     }
+
+
+def _why_unknown(error: ClientError | BotoCoreError) -> str:
+    if not isinstance(error, ClientError):
+        return f"as AWS cannot be asked: {error}"
+    actions = [action for action in ENCRYPTION_ACTIONS if action.endswith(f":{error.operation_name}")]
+    return f"as {' or '.join(actions)} failed: {message_of(error)}"
 
 
 def _cause(error: ClientError | BotoCoreError | RetryError) -> str:

@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from airflow_cwevents.arns import Arn
 from airflow_cwevents.exceptions import InvalidEventPatternError, InvalidInputError, InvalidTargetError
-from airflow_cwevents.hooks.encryption import encryption_problems
+from airflow_cwevents.hooks.encryption import encryption_findings
 from airflow_cwevents.hooks.errors import code_of, is_not_found, message_of
 from airflow_cwevents.hooks.permissions import Need, needs_of
 from airflow_cwevents.hooks.resource_policies import POLICY_CLASSES, QueuePolicy
@@ -19,7 +19,7 @@ from airflow_cwevents.json_text import parse_json_text, to_json_text
 from airflow_cwevents.patterns import EventPattern
 from airflow_cwevents.policy_evaluation import Invocation, Verdict, evaluate
 from airflow_cwevents.reports import Finding, RuleReport, TargetReport
-from airflow_cwevents.role_policies import RoleNeed, role_need
+from airflow_cwevents.role_policies import RoleNeed, role_doubt, role_need
 from airflow_cwevents.targets import normalise_target
 
 Check = Callable[[Mapping[str, Any], str], Iterable[Finding]]
@@ -82,6 +82,8 @@ class TargetChecksHook(TargetsHook):
         role_arn = target.get("RoleArn")
         if not role_arn:
             return
+        if doubt := role_doubt(target):
+            yield Finding("unknown", doubt)
         iam = self.client("iam")
         try:
             role = iam.get_role(RoleName=role_arn.rsplit("/", 1)[-1])["Role"]
@@ -139,8 +141,7 @@ class TargetChecksHook(TargetsHook):
             yield Finding("problem", "the FIFO queue needs content-based deduplication, which is off")
 
     def _check_encryption(self, target: Mapping[str, Any], _rule_arn: str) -> Iterator[Finding]:
-        for problem in encryption_problems(self, target):
-            yield Finding("problem", problem)
+        return encryption_findings(self, target)
 
 
 def _rule_findings(

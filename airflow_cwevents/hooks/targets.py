@@ -199,6 +199,7 @@ class TargetsHook(PermissionsHook):
             self.grant_permissions(rule_arn, targets)
         else:
             self.log_needed_permissions(rule_arn, targets)
+        self.warn_of_roles(targets)
         self.warn_of_encryption(targets)
 
     def _remove_targets(
