@@ -17,6 +17,7 @@ from airflow_cwevents.hooks.resource_policies import POLICY_CLASSES, QueuePolicy
 from airflow_cwevents.hooks.targets import TargetsHook
 from airflow_cwevents.json_text import parse_json_text, to_json_text
 from airflow_cwevents.patterns import EventPattern
+from airflow_cwevents.policies import resource_statements
 from airflow_cwevents.policy_evaluation import Invocation, Verdict, evaluate
 from airflow_cwevents.reports import Finding, RuleReport, TargetReport
 from airflow_cwevents.role_policies import RoleNeed, role_doubt, role_need
@@ -57,6 +58,7 @@ class TargetChecksHook(TargetsHook):
     def _target_findings(self, target: Mapping[str, Any], rule_arn: str) -> tuple[Finding, ...]:
         checks: tuple[Check, ...] = (
             self._check_form,
+            self._check_kind,
             self._check_role,
             self._check_existence,
             self._check_policies,
@@ -77,6 +79,13 @@ class TargetChecksHook(TargetsHook):
             normalise_target(target, 0, self.conn_region_name, frozenset(target))
         except InvalidTargetError as error:
             yield Finding("problem", f"{error.place.removeprefix('targets[0].')}: {error.reason}. {error.remedy}")
+
+    def _check_kind(self, target: Mapping[str, Any], rule_arn: str) -> Iterator[Finding]:
+        if not role_need(target) and not resource_statements(target, rule_arn):
+            arn = target["Arn"]
+            yield Finding(
+                "unknown", f"whether EventBridge may invoke {arn} was not checked: what that takes is not known"
+            )
 
     def _check_role(self, target: Mapping[str, Any], rule_arn: str) -> Iterator[Finding]:
         role_arn = target.get("RoleArn")

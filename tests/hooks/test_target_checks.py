@@ -321,6 +321,41 @@ class TestLogGroup:
 
 
 class TestWhatIsNotChecked:
+    """What nobody looked at is not ok."""
+
+    @pytest.mark.parametrize(
+        "arn",
+        [
+            "arn:aws:nova:us-east-1:123456789012:thing/t",
+            "arn:aws:ssm:us-east-1:123456789012:opsitem",
+            "arn:aws:events:us-east-1:123456789012:target/stop-instance",
+        ],
+    )
+    def test_admission_without_a_role(self, rule: str, hook: CloudWatchEventsHook, arn: str) -> None:
+        put(hook, arn)
+        (text,) = found(check(hook), "unknown")
+        assert arn in text
+        assert hook.check_targets(rule).problems == []
+
+    @pytest.mark.parametrize(
+        "arn",
+        [
+            "arn:aws:nova:us-east-1:123456789012:thing/t",
+            "arn:aws:events:us-east-1:123456789012:target/of-the-future",
+        ],
+    )
+    def test_what_the_role_has_to_allow(self, rule: str, hook: CloudWatchEventsHook, stub: Stub, arn: str) -> None:
+        put(hook, arn, RoleArn=ROLE)
+        script_role(stub)  # and no simulation
+        (text,) = found(check(hook), "unknown")
+        assert arn in text
+
+    def test_role_of_a_built_in_target(self, rule: str, hook: CloudWatchEventsHook, stub: Stub) -> None:
+        put(hook, "arn:aws:events:us-east-1:123456789012:target/stop-instance", RoleArn=ROLE)
+        script_role(stub)
+        script_simulation(stub, "ec2:StopInstances", INSTANCES)
+        assert check(hook).verdict == "ok"
+
     def test_policy_of_api_gateway(self, rule: str, hook: CloudWatchEventsHook) -> None:
         api = "arn:aws:execute-api:us-east-1:123456789012:a1b2/prod/POST/orders"
         put(hook, api)
