@@ -14,10 +14,13 @@ from airflow_cwevents.operator_policies import OPERATOR_NEEDS, operator_policy
 from airflow_cwevents.policies import (
     dead_letter_statements,
     resource_statements,
-    target_role_policy,
     trust_policy,
     tutorial_role_policy,
 )
+from airflow_cwevents.role_policies import target_role_policy
+
+# The members that a policy depends on and that have members of their own.
+_POLICY_MEMBERS = ("BatchParameters", "DeadLetterConfig", "EcsParameters", "RedshiftDataParameters")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -104,21 +107,40 @@ def _targets(options: argparse.Namespace) -> list[dict[str, Any]]:
     for index, target in enumerate(targets):
         if not isinstance(target, dict) or not Arn.parse(str(target.get("Arn"))):
             raise InvalidTargetError(index, "Arn", "it is not an ARN", "Give a list of targets, each with Id and Arn")
+        _check_members(target, index)
     return targets
+
+
+def _check_members(target: dict[str, Any], index: int) -> None:
+    """Check what the policies are made of; the rest is for PutTargets to judge."""
+    for member in _POLICY_MEMBERS:
+        value = target.get(member)
+        if value and not isinstance(value, dict):
+            remedy = "Give a dict with AWS's member names"
+            raise InvalidTargetError(index, member, f"it is of type {type(value).__name__}", remedy, value)
+    queue_arn = (target.get("DeadLetterConfig") or {}).get("Arn")
+    if queue_arn and not Arn.parse(str(queue_arn)):
+        raise InvalidTargetError(index, "DeadLetterConfig.Arn", "it is not an ARN", "Name an SQS queue", queue_arn)
 
 
 def _resource_document(options: argparse.Namespace) -> dict[str, Any]:
     document: dict[str, Any] = {}
     for index, target in enumerate(_targets(options)):
         target_id = target.get("Id")
-        if not target_id or target_id in document:
-            reason = "it is the id of another target already" if target_id else "it is missing"
-            raise InvalidTargetError(index, "Id", reason, "Give each target its own", target_id)
-        document[str(target_id)] = [
+        if not target_id or not isinstance(target_id, str) or target_id in document:
+            raise InvalidTargetError(index, "Id", _id_reason(target_id), "Give each target its own", target_id)
+        document[target_id] = [
             *resource_statements(target, options.rule_arn),
             *dead_letter_statements(target, options.rule_arn),
         ]
     return document
+
+
+def _id_reason(target_id: object) -> str:
+    if not target_id:
+        return "it is missing"
+    known = isinstance(target_id, str)
+    return "it is the id of another target already" if known else f"it is of type {type(target_id).__name__}"
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ Errors of this provider. Each carries what it is about as attributes, so that co
     ├── ManagedRuleError                another AWS service owns the rule: rule
     ├── LimitExceededError              a quota of the account is used up: rule, quota
     ├── GrantPermissionsError           a resource policy could not be changed: target_id, resource_arn
+    ├── RevokePermissionsError          some could not be changed back: failed, of the class above
     ├── RuleHasTargetsError             targets linger on a rule that is to be deleted: rule
     └── RoleNotAssumableError           EventBridge may not assume the role: role_arn
 
@@ -350,6 +351,18 @@ class GrantPermissionsError(CloudWatchEventsError):
         self.resource_arn = resource_arn
 
 
+class RevokePermissionsError(CloudWatchEventsError):
+    """
+    Resources' policies still say that EventBridge may invoke targets, as they could not be changed.
+
+    :param failed: an error for each policy.
+    """
+
+    def __init__(self, failed: Sequence[GrantPermissionsError]) -> None:
+        super().__init__("\n".join(["Permissions were not all taken back:", *(f"  {error}" for error in failed)]))
+        self.failed = tuple(failed)
+
+
 class RuleHasTargetsError(CloudWatchEventsError):
     """
     A rule cannot be deleted, as AWS still sees targets on it.
@@ -386,11 +399,11 @@ class TargetCheckError(CloudWatchEventsError):
     """
     EventBridge cannot invoke a target, or a rule does not match.
 
+    Airflow retries the task: a fresh role, and a queue's policy that has just changed, take up to a minute to work.
+
     :param rule: the rule's name.
     :param problems: what is wrong, a line each.
     """
-
-    permanent = True
 
     def __init__(self, rule: str, problems: Sequence[str]) -> None:
         lines = [f"  {problem}" for problem in problems]

@@ -21,7 +21,7 @@ _GRANT_ACTIONS = (
     "sqs:SetQueueAttributes",
 )
 _REVOKE_ACTIONS = (*(action for action in _GRANT_ACTIONS if "Add" not in action), "logs:DeleteResourcePolicy")
-_ENCRYPTION_ACTIONS = (
+ENCRYPTION_ACTIONS = (
     "kms:DescribeKey",
     "kms:GetKeyPolicy",
     "sns:GetTopicAttributes",
@@ -71,7 +71,7 @@ OPERATOR_NEEDS: dict[str, tuple[Need, ...]] = {
         Need(("events:RemoveTargets",), "prune is set"),
         Need(("iam:PassRole",), "a target has a RoleArn"),
         Need(_GRANT_ACTIONS, "grant_permissions is set"),
-        Need(_ENCRYPTION_ACTIONS, "a target is a queue or a topic", optional=True),
+        Need(ENCRYPTION_ACTIONS, "a target is a queue or a topic", optional=True),
     ),
     "RemoveTargetsOperator": (
         Need(("events:ListTargetsByRule", "events:RemoveTargets")),
@@ -81,7 +81,7 @@ OPERATOR_NEEDS: dict[str, tuple[Need, ...]] = {
         _TARGETS_READ,
         Need(
             (
-                *_ENCRYPTION_ACTIONS,
+                *ENCRYPTION_ACTIONS,
                 "iam:GetRole",
                 "iam:SimulatePrincipalPolicy",
                 "lambda:GetFunctionConfiguration",

@@ -1,26 +1,36 @@
 """
-IAM and resource policies: what a role or a resource has to say for EventBridge to invoke a target.
+Policies: what a resource has to say for EventBridge to invoke it, and who may assume a role or pass it on.
 
-.. seealso::
-    - https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
-    - https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-iam-roles.html
+What the role of a target has to allow is in :mod:`airflow_cwevents.role_policies`.
+
+.. seealso:: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
 from airflow_cwevents.arns import Arn
-from airflow_cwevents.target_kinds import TargetKind, kind_of
+from airflow_cwevents.target_kinds import kind_of
 
 SERVICE = "events.amazonaws.com"
 POLICY_VERSION = "2012-10-17"
 # The services whose targets EventBridge invokes by the resource's own policy, if the target has no role.
-RESOURCE_POLICY_SERVICES = frozenset({"lambda", "sqs", "sns", "logs"})
+RESOURCE_POLICY_SERVICES = frozenset({"lambda", "sqs", "sns", "logs", "execute-api"})
 # CloudWatch Logs takes what EventBridge sends through its delivery service.
 _LOGS_PRINCIPALS = [SERVICE, "delivery.logs.amazonaws.com"]
+_TOPIC_OWNER_ACTIONS = (
+    "GetTopicAttributes",
+    "SetTopicAttributes",
+    "AddPermission",
+    "RemovePermission",
+    "DeleteTopic",
+    "Subscribe",
+    "ListSubscriptionsByTopic",
+    "Publish",
+)
 
 Statement = dict[str, Any]
 Policy = dict[str, Any]
@@ -32,7 +42,7 @@ def trust_policy() -> Policy:
 
     :return: the document, for IAM's ``AssumeRolePolicyDocument``.
     """
-    return _document([{"Effect": "Allow", "Principal": {"Service": SERVICE}, "Action": "sts:AssumeRole"}])
+    return document([{"Effect": "Allow", "Principal": {"Service": SERVICE}, "Action": "sts:AssumeRole"}])
 
 
 def tutorial_role_policy(role_name: str = "AWS_Events_Invoke_Targets") -> Policy:
@@ -44,7 +54,7 @@ def tutorial_role_policy(role_name: str = "AWS_Events_Invoke_Targets") -> Policy
 
     .. seealso:: https://boto3.amazonaws.com/v1/documentation/api/latest/guide/cw-example-events.html
     """
-    return _document(
+    return document(
         [
             {"Sid": "CloudWatchEventsFullAccess", "Effect": "Allow", "Action": "events:*", "Resource": "*"},
             {
@@ -55,30 +65,6 @@ def tutorial_role_policy(role_name: str = "AWS_Events_Invoke_Targets") -> Policy
             },
         ]
     )
-
-
-def target_role_policy(targets: Iterable[Mapping[str, Any]]) -> Policy:
-    """
-    Give the least that a role has to allow for EventBridge to invoke targets through it.
-
-    :param targets: targets, as PutTargets takes them; those that need no role, and have none, are left out.
-    :return: the document.
-    """
-    statements = [statement for target in targets for statement in _role_statements(target)]
-    return _document([statement for at, statement in enumerate(statements) if statement not in statements[:at]])
-
-
-def role_needs(target: Mapping[str, Any]) -> list[tuple[list[str], list[str]]]:
-    """
-    Tell what a target's role has to allow, without the conditions that narrow it down.
-
-    :param target: the target, as PutTargets takes it.
-    :return: pairs of actions and resources.
-    """
-    return [
-        (statement["Action"], statement["Resource"])
-        for statement in _role_statements(target)[:1]  # the others are for what the target does then
-    ]
 
 
 def resource_statements(target: Mapping[str, Any], rule_arn: str) -> list[Statement]:
@@ -95,7 +81,8 @@ def resource_statements(target: Mapping[str, Any], rule_arn: str) -> list[Statem
         return []
     if arn.service == "logs":
         return _logs_statements(arn, rule_arn)
-    return [_statement(rule_arn, str(arn), SERVICE, kind.actions[0])]
+    # Lambda takes no policy for $LATEST, which goes by that of the function
+    return [_statement(rule_arn, str(arn).removesuffix(":$LATEST"), SERVICE, kind.actions[0])]
 
 
 def dead_letter_statements(target: Mapping[str, Any], rule_arn: str) -> list[Statement]:
@@ -153,7 +140,28 @@ def holds_statements(policy: Mapping[str, Any] | None, statements: Sequence[Stat
     return all(present.get(statement["Sid"]) == _canonical(statement) for statement in statements)
 
 
-def _document(statements: Sequence[Statement]) -> Policy:
+def default_topic_policy(topic: Arn) -> Policy:
+    """
+    Give the policy that SNS makes for a new topic, and that a topic can never be without.
+
+    :param topic: the topic's ARN.
+    :return: the document.
+
+    .. seealso:: https://docs.aws.amazon.com/sns/latest/api/API_SetTopicAttributes.html
+    """
+    statement = {
+        "Sid": "__default_statement_ID",
+        "Effect": "Allow",
+        "Principal": {"AWS": "*"},
+        "Action": [f"SNS:{action}" for action in _TOPIC_OWNER_ACTIONS],
+        "Resource": str(topic),
+        "Condition": {"StringEquals": {"AWS:SourceOwner": topic.account}},
+    }
+    return {"Version": "2008-10-17", "Id": "__default_policy_ID", "Statement": [statement]}
+
+
+def document(statements: Sequence[Statement]) -> Policy:
+    """Return a policy of these statements."""
     return {"Version": POLICY_VERSION, "Statement": list(statements)}
 
 
@@ -174,67 +182,6 @@ def _logs_statements(arn: Arn, rule_arn: str) -> list[Statement]:
     create = _statement(rule_arn, f"{streams} create", _LOGS_PRINCIPALS, "logs:CreateLogStream")
     del create["Condition"]
     return [{**create, "Resource": streams}, _statement(rule_arn, streams, _LOGS_PRINCIPALS, "logs:PutLogEvents")]
-
-
-def _role_statements(target: Mapping[str, Any]) -> list[Statement]:
-    arn = Arn.parse(target["Arn"])
-    kind = kind_of(arn) if arn else None
-    if arn is None or kind is None or not (kind.role == "required" or target.get("RoleArn")):
-        return []
-    main: Statement = {"Effect": "Allow", "Action": list(kind.actions), "Resource": _role_resources(arn, kind, target)}
-    if arn.service == "ecs":
-        return [{**main, "Condition": {"ArnEquals": {"ecs:cluster": str(arn)}}}, *_ecs_statements()]
-    if arn.service in ("redshift", "redshift-serverless"):
-        return [main, *_redshift_statements(arn, target)]
-    return [main]
-
-
-def _role_resources(arn: Arn, kind: TargetKind, target: Mapping[str, Any]) -> list[str]:
-    if arn.service == "ecs":
-        return [_or_any((target.get("EcsParameters") or {}).get("TaskDefinitionArn"))]
-    if arn.service == "batch":
-        return [str(arn), _job_definition_arn(arn, target)]
-    if kind.actions == ("ssm:SendCommand",):
-        return [str(arn), f"arn:{arn.partition}:ec2:{arn.region}:{arn.account or '*'}:instance/*"]
-    if arn.service == "appsync":
-        # the target's ARN has the id in the URL of the API's endpoint, which is not the id of the API
-        return [str(arn._replace(resource="apis/*/types/Mutation/*"))]
-    return [str(arn)]
-
-
-def _job_definition_arn(arn: Arn, target: Mapping[str, Any]) -> str:
-    definition = _or_any((target.get("BatchParameters") or {}).get("JobDefinition"))
-    return definition if definition.startswith("arn:") else str(arn._replace(resource=f"job-definition/{definition}"))
-
-
-def _or_any(value: object) -> str:
-    """Return a name or ARN; what is left out, or is a path into the event, may be any."""
-    return str(value) if value and not str(value).startswith("$") else "*"
-
-
-def _ecs_statements() -> list[Statement]:
-    return [
-        {
-            "Effect": "Allow",
-            "Action": "iam:PassRole",
-            "Resource": "*",
-            "Condition": {"StringLike": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
-        },
-        {
-            "Effect": "Allow",
-            "Action": "ecs:TagResource",
-            "Resource": "*",
-            "Condition": {"StringEquals": {"ecs:CreateAction": "RunTask"}},
-        },
-    ]
-
-
-def _redshift_statements(arn: Arn, target: Mapping[str, Any]) -> list[Statement]:
-    secret = (target.get("RedshiftDataParameters") or {}).get("SecretManagerArn")
-    if secret:
-        return [{"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": _or_any(secret)}]
-    action = "redshift:GetClusterCredentials" if arn.service == "redshift" else "redshift-serverless:GetCredentials"
-    return [{"Effect": "Allow", "Action": action, "Resource": "*" if arn.service == "redshift" else str(arn)}]
 
 
 def _canonical(statement: Mapping[str, Any]) -> object:

@@ -7,7 +7,7 @@ Whether a resource policy lets EventBridge in, as far as that can be told withou
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,8 +16,7 @@ from airflow_cwevents.policies import SERVICE, statements_of
 Verdict = Literal["allowed", "denied", "unknown"]
 _Match = Literal["yes", "no", "maybe"]
 
-# Operators that look for one of the policy's values, and whether * and ? in these are wildcards.
-_OPERATORS = {"ArnEquals": True, "ArnLike": True, "Bool": False, "StringEquals": False, "StringLike": True}
+_ARN_PARTS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,11 @@ def evaluate(policy: Mapping[str, Any] | None, invocation: Invocation) -> Verdic
     """
     matches: dict[str, set[_Match]] = {"Allow": set(), "Deny": set()}
     for statement in statements_of(policy):
-        matches[statement.get("Effect", "Deny")].add(_match(statement, invocation))
+        match, effect = _match(statement, invocation), statement.get("Effect")
+        if effect in ("Allow", "Deny"):
+            matches[effect].add(match)
+        elif match != "no":
+            matches["Deny"].add("maybe")  # which stands for whatever AWS makes of it
     if "yes" in matches["Deny"]:
         return "denied"
     if "maybe" in matches["Deny"]:
@@ -104,9 +107,8 @@ def _condition_match(operator: str, key: str, values: object, invocation: Invoca
     value = context[key.lower()]
     if value is None:
         return "yes" if operator.endswith("IfExists") else "no"
-    patterns = [str(pattern).lower() if name == "Bool" else str(pattern) for pattern in _as_list(values)]
-    found = any(_like(pattern, value) if _OPERATORS[name] else pattern == value for pattern in patterns)
-    return "yes" if found else "no"
+    found = {_OPERATORS[name](str(pattern), value) for pattern in _as_list(values)}
+    return "yes" if "yes" in found else "maybe" if "maybe" in found else "no"
 
 
 def _context(invocation: Invocation) -> dict[str, str | None]:
@@ -123,6 +125,36 @@ def _context(invocation: Invocation) -> dict[str, str | None]:
 def _like(pattern: str, value: str, *, ignore_case: bool = False) -> bool:
     expression = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
     return re.fullmatch(expression, value, re.DOTALL | (re.IGNORECASE if ignore_case else 0)) is not None
+
+
+def _string_like(pattern: str, value: str) -> _Match:
+    return "yes" if _like(pattern, value) else "no"
+
+
+def _string_equals(pattern: str, value: str) -> _Match:
+    return "yes" if pattern == value else "no"
+
+
+def _bool(pattern: str, value: str) -> _Match:
+    return _string_equals(pattern.lower(), value)
+
+
+def _arn_like(pattern: str, value: str) -> _Match:
+    """Match ARNs part by part, as AWS says; whether a lone asterisk is an ARN to AWS is not known."""
+    if pattern == "*":
+        return "maybe"
+    patterns, parts = pattern.split(":", _ARN_PARTS - 1), value.split(":", _ARN_PARTS - 1)
+    return "yes" if len(patterns) == len(parts) == _ARN_PARTS and all(map(_like, patterns, parts)) else "no"
+
+
+# Operators that look for one of the policy's values.
+_OPERATORS: Mapping[str, Callable[[str, str], _Match]] = {
+    "ArnEquals": _arn_like,
+    "ArnLike": _arn_like,
+    "Bool": _bool,
+    "StringEquals": _string_equals,
+    "StringLike": _string_like,
+}
 
 
 def _as_list(value: object) -> list[Any]:

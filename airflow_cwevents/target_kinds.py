@@ -9,6 +9,7 @@ The kinds of target that a rule can have: what their ARNs look like, and what le
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -178,7 +179,14 @@ KINDS: tuple[TargetKind, ...] = (
         ("events:InvokeApiDestination",),
         "HttpParameters",
     ),
-    TargetKind("built-in EC2 or EBS target", "events", r"target/.+", "target/create-snapshot", "optional", ()),
+    TargetKind(
+        "built-in EC2 or EBS target",
+        "events",
+        r"target/.+",
+        "target/create-snapshot",
+        "optional",
+        (),  # which depend on the target: BUILT_IN_ACTIONS
+    ),
     TargetKind(
         "API Gateway stage",
         "execute-api",
@@ -198,6 +206,18 @@ KINDS: tuple[TargetKind, ...] = (
         "AppSyncParameters",
     ),
 )
+
+# What a role has to allow for a built-in target, and on which resources, by the parts of the target's ARN.
+_INSTANCES = "arn:{partition}:ec2:{region}:{account}:instance/*"
+BUILT_IN_ACTIONS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "target/create-snapshot": (
+        "ec2:CreateSnapshot",
+        ("arn:{partition}:ec2:{region}:{account}:volume/*", "arn:{partition}:ec2:{region}::snapshot/*"),
+    ),
+    "target/reboot-instance": ("ec2:RebootInstances", (_INSTANCES,)),
+    "target/stop-instance": ("ec2:StopInstances", (_INSTANCES,)),
+    "target/terminate-instance": ("ec2:TerminateInstances", (_INSTANCES,)),
+}
 
 # AWS accepts SqsParameters on a target of any kind, and ignores it there.
 PARAMETER_MEMBERS = frozenset(kind.parameters for kind in KINDS if kind.parameters) - {"SqsParameters"}

@@ -117,13 +117,6 @@ def is_same_target(wanted: Mapping[str, Any], present: Mapping[str, Any] | None)
     return present is not None and _comparable(wanted) == _comparable(present)
 
 
-def arns_in_use(targets: Iterable[Mapping[str, Any]]) -> set[str]:
-    """Return the ARNs of targets, and of their dead-letter queues."""
-    return {
-        arn for target in targets for arn in (target["Arn"], (target.get("DeadLetterConfig") or {}).get("Arn")) if arn
-    }
-
-
 def _comparable(target: Mapping[str, Any]) -> dict[str, Any]:
     return {**target, "Input": canonical_json(target["Input"])} if target.get("Input") else dict(target)
 

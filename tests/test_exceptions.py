@@ -25,6 +25,7 @@ from airflow_cwevents.exceptions import (
     PutEventsStoppedError,
     PutTargetsError,
     RemoveTargetsError,
+    RevokePermissionsError,
     RoleNotAssumableError,
     RuleHasTargetsError,
     RuleNotFoundError,
@@ -36,6 +37,7 @@ ERRORS = {
     for name, cls in inspect.getmembers(exceptions, inspect.isclass)
     if issubclass(cls, Exception) and not name.startswith("_")
 }
+NOT_REVOKED = GrantPermissionsError("t", "arn", "denied")
 FAILED_TARGETS = [FailedTarget("a", "ConcurrentModificationException", "busy"), FailedTarget("b", "X", "no")]
 
 # An error of each class, what it carries, and whether the same call would fail again.
@@ -99,9 +101,10 @@ EXAMPLES: list[tuple[CloudWatchEventsError, dict[str, Any], bool]] = [
     (ManagedRuleError("r", None, "Leave it"), {"rule": "r", "managed_by": None}, True),
     (LimitExceededError("r", "targets", "No more.", "Use fewer"), {"rule": "r", "quota": "targets"}, True),
     (GrantPermissionsError("t", "arn", "denied"), {"target_id": "t", "resource_arn": "arn"}, False),
+    (RevokePermissionsError([NOT_REVOKED]), {"failed": (NOT_REVOKED,)}, False),
     (RuleHasTargetsError("r"), {"rule": "r"}, False),
     (RoleNotAssumableError("arn", "AWS says no."), {"role_arn": "arn"}, True),
-    (TargetCheckError("r", ["one", "two"]), {"rule": "r", "problems": ("one", "two")}, True),
+    (TargetCheckError("r", ["one", "two"]), {"rule": "r", "problems": ("one", "two")}, False),
 ]
 
 

@@ -15,10 +15,10 @@ from airflow_cwevents.operator_policies import OPERATOR_NEEDS, operator_policy
 from airflow_cwevents.policies import (
     dead_letter_statements,
     resource_statements,
-    target_role_policy,
     trust_policy,
     tutorial_role_policy,
 )
+from airflow_cwevents.role_policies import target_role_policy
 
 RULE_ARN = "arn:aws:events:us-east-1:123456789012:rule/r"
 QUEUE = {
@@ -134,10 +134,30 @@ class TestBadInput:
         path.write_bytes(json.dumps([STREAM]).encode("utf-16"))
         assert "utf-8" in refused(capsys, "policy", "role", str(path))
 
+    @pytest.mark.parametrize("kind", ["role", "resource"])
+    @pytest.mark.parametrize(
+        ("members", "complaint"),
+        [
+            ({"DeadLetterConfig": "arn:aws:sqs:us-east-1:123456789012:dead"}, "DeadLetterConfig: it is of type str"),
+            ({"DeadLetterConfig": {"Arn": ["a"]}}, "DeadLetterConfig.Arn: it is not an ARN"),
+            ({"EcsParameters": ["a"]}, "EcsParameters: it is of type list"),
+            ({"BatchParameters": 1}, "BatchParameters: it is of type int"),
+            ({"RedshiftDataParameters": "a"}, "RedshiftDataParameters: it is of type str"),
+        ],
+    )
+    def test_member(
+        self, capsys: pytest.CaptureFixture[str], tmp_path: Path, kind: str, members: dict[str, Any], complaint: str
+    ) -> None:
+        path = write(tmp_path, [STREAM, {**QUEUE, **members}])
+        rule = ["--rule-arn", RULE_ARN] if kind == "resource" else []
+        assert f"targets[1].{complaint}" in refused(capsys, "policy", kind, str(path), *rule)
+
     @pytest.mark.parametrize(
         ("targets", "complaint"),
         [
             ([{"Arn": QUEUE["Arn"]}], "targets[0].Id: it is missing"),
+            ([{**QUEUE, "Id": ["queue"]}], "targets[0].Id: it is of type list"),
+            ([{**QUEUE, "Id": 7}], "targets[0].Id: it is of type int"),
             ([QUEUE, STREAM, {**STREAM, "Id": "queue"}], "targets[2].Id: it is the id of another target"),
         ],
     )

@@ -88,6 +88,19 @@ class TestEffect:
         assert verdict(statement(Condition=NO), statement(Condition=MAYBE)) == "unknown"
 
 
+class TestOddEffect:
+    """AWS lets nobody write such a statement, as far as is known."""
+
+    @pytest.mark.parametrize("effect", ["allow", "DENY", "", None, ["Allow"]])
+    @pytest.mark.parametrize("others", [[], [statement()]])
+    def test_only_aws_can_judge(self, effect: Any, others: list[dict[str, Any]]) -> None:
+        assert verdict(statement(Effect=effect), *others) == "unknown"
+
+    def test_does_not_matter_if_something_else_does_not_match(self) -> None:
+        assert verdict(statement(Effect="allow", Condition=NO), statement()) == "allowed"
+        assert verdict(statement(), statement(Effect="Deny"), statement(Effect="allow")) == "denied"
+
+
 class TestPrincipal:
     @pytest.mark.parametrize(
         ("principal", "expected"),
@@ -202,6 +215,18 @@ class TestSourceArn:
             ("ArnEquals", "arn:aws:events:*:123456789012:rule/*", "allowed"),
             ("ArnLike", "arn:aws:events:us-east-?:*:rule/r", "allowed"),
             ("StringLike", "*rule/r", "allowed"),
+            ("StringLike", "*", "allowed"),
+            ("StringLike", "arn:*:rule/r", "allowed"),
+            ("ArnLike", "*:*:*:*:*:*", "allowed"),
+            ("ArnLike", "arn:aws:events:*:*:*", "allowed"),
+            ("ArnEquals", ["*", RULE_ARN], "allowed"),
+            ("ArnLike", "*", "unknown"),
+            ("ArnEquals", ["other", "*"], "unknown"),
+            ("ArnLike", "arn:aws:events:*", "denied"),
+            ("ArnLike", "arn:*:rule/r", "denied"),
+            ("ArnLike", "arn:aws:events:*:rule/r", "denied"),
+            ("ArnEquals", "arn:aws:*:123456789012:rule/r:", "denied"),
+            ("ArnLike", "arn:aws:events:us-east-1:12*", "denied"),
             ("StringEquals", "arn:aws:events:*:123456789012:rule/*", "denied"),
             ("ArnEquals", f"{RULE_ARN}-other", "denied"),
             ("ArnLike", "arn:aws:events:*:123456789012:rule/orders/*", "denied"),

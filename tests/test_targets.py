@@ -18,7 +18,7 @@ from airflow_cwevents.exceptions import InvalidInputError, InvalidTargetError
 from airflow_cwevents.input_transformers import check_input_path, normalise_input_transformer
 from airflow_cwevents.limits import TARGET_MEMBERS
 from airflow_cwevents.target_kinds import KINDS, PARAMETER_MEMBERS, TargetKind, kind_of, kinds_of_service
-from airflow_cwevents.targets import arns_in_use, is_same_target, normalise_target, normalise_targets
+from airflow_cwevents.targets import is_same_target, normalise_target, normalise_targets
 
 REGION = "us-east-1"
 LAMBDA = {"Id": "t", "Arn": "arn:aws:lambda:us-east-1:123456789012:function:f"}
@@ -860,14 +860,3 @@ class TestIsSameTarget:
     )
     def test_compares_what_they_say(self, wanted: dict[str, Any], present: dict[str, Any], same: bool) -> None:
         assert is_same_target({**LAMBDA, **wanted}, {**LAMBDA, **present}) is same
-
-
-def test_arns_in_use() -> None:
-    targets = [
-        LAMBDA,
-        {"Id": "a", "Arn": QUEUE_ARN, "DeadLetterConfig": {"Arn": f"{QUEUE_ARN}-dead"}},
-        {"Id": "b", "Arn": QUEUE_ARN, "DeadLetterConfig": {}},
-        {"Id": "c", "Arn": QUEUE_ARN, "DeadLetterConfig": None},
-    ]
-    assert arns_in_use(iter(targets)) == {FUNCTION_ARN, QUEUE_ARN, f"{QUEUE_ARN}-dead"}
-    assert arns_in_use([]) == set()

@@ -12,6 +12,7 @@ from airflow_cwevents.arns import Arn
 from airflow_cwevents.hooks.errors import is_not_found
 from airflow_cwevents.hooks.resource_policies import QueuePolicy, TopicPolicy
 from airflow_cwevents.policy_evaluation import Invocation, evaluate
+from airflow_cwevents.reports import Finding
 
 if TYPE_CHECKING:
     from airflow_cwevents.hooks.permissions import PermissionsHook
@@ -20,23 +21,30 @@ _KEY_ACTIONS = ("kms:Decrypt", "kms:GenerateDataKey")
 _REMEDY_PAGE = "https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-troubleshooting.html"
 
 
-def encryption_problems(hook: PermissionsHook, target: Mapping[str, Any]) -> Iterator[str]:
+def encryption_findings(hook: PermissionsHook, target: Mapping[str, Any]) -> Iterator[Finding]:
     """
     Look whether the key of a queue or topic lets EventBridge in, and that of a dead-letter queue.
 
-    What EventBridge reaches through the role of the target hangs on that role, and is left out.
+    Whether EventBridge can use the key through the role of the target is not known.
 
     :param hook: gives access to AWS.
     :param target: the target, as PutTargets takes it.
-    :return: what is wrong and what to do about it, a text for each key. A queue or topic that is gone has none.
+    :return: what is wrong and what to do about it, one for each key. A queue or topic that is gone has none.
     :raises botocore.exceptions.ClientError: if we are not allowed to look.
     """
-    own = "" if target.get("RoleArn") else target["Arn"]
-    for text in (own, (target.get("DeadLetterConfig") or {}).get("Arn", "")):
-        arn = Arn.parse(text)
-        key_id = _key_of(hook, arn) if arn else None
-        if key_id and (problem := _key_problem(hook, key_id)):
-            yield f"{arn} is encrypted with {problem}. See {_REMEDY_PAGE}"
+    role_arn = target.get("RoleArn")
+    if problem := _encryption_problem(hook, target["Arn"]):
+        unless = f"Unless role {role_arn} may use the key: " if role_arn else ""
+        yield Finding("unknown" if role_arn else "problem", f"{unless}{problem}")
+    if problem := _encryption_problem(hook, (target.get("DeadLetterConfig") or {}).get("Arn", "")):
+        yield Finding("problem", problem)
+
+
+def _encryption_problem(hook: PermissionsHook, text: str) -> str | None:
+    arn = Arn.parse(text)
+    key_id = _key_of(hook, arn) if arn else None
+    problem = _key_problem(hook, key_id) if key_id else None
+    return f"{arn} is encrypted with {problem}. See {_REMEDY_PAGE}" if problem else None
 
 
 def _key_of(hook: PermissionsHook, arn: Arn) -> str | None:

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import logging
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 from tenacity import RetryError, wait_fixed, wait_random
 
 from airflow_cwevents.arns import Arn
-from airflow_cwevents.exceptions import GrantPermissionsError
-from airflow_cwevents.hooks.encryption import encryption_problems
+from airflow_cwevents.exceptions import GrantPermissionsError, RevokePermissionsError
+from airflow_cwevents.hooks.encryption import encryption_findings
 from airflow_cwevents.hooks.errors import is_not_found, message_of
 from airflow_cwevents.hooks.resource_policies import POLICY_CLASSES, ResourcePolicy
 from airflow_cwevents.hooks.rules import RulesHook
 from airflow_cwevents.json_text import to_json_text
-from airflow_cwevents.policies import Policy, Statement, dead_letter_statements, resource_statements
-from airflow_cwevents.policy_evaluation import Invocation, evaluate
+from airflow_cwevents.operator_policies import ENCRYPTION_ACTIONS
+from airflow_cwevents.policies import (
+    Policy,
+    Statement,
+    dead_letter_statements,
+    resource_statements,
+    with_statements,
+)
+from airflow_cwevents.policy_evaluation import Invocation, Verdict, evaluate
+from airflow_cwevents.role_policies import role_doubt
+
+_FAILURES = (ClientError, BotoCoreError, RetryError)
+_NOT_WRITABLE = "grant_permissions does not change that policy"
 
 
 class Need(NamedTuple):
@@ -63,44 +75,46 @@ class PermissionsHook(RulesHook):
         """
         Let EventBridge invoke targets on behalf of a rule, where that hangs on the policies of the targets.
 
-        A policy that lets it in already is left alone. Other statements stay as they are.
+        A policy that lets it in already is left alone. Other statements stay as they are. The policies of API Gateway
+        are left to those who deploy the API; what they need is logged.
 
         :param rule_arn: the rule's ARN.
         :param targets: the targets, as PutTargets takes them. Those with a role need nothing.
         :raises GrantPermissionsError: if a policy could not be changed.
         """
         for need in needs_of(targets, rule_arn):
+            if need.arn.service not in POLICY_CLASSES:
+                self._log_need(logging.WARNING, need, _NOT_WRITABLE)
+                continue
             try:
-                policy = self.resource_policy(need.arn)
-                if self._admits(policy.read(), need, rule_arn):
-                    self.log.info("%s lets rule %s in already", need.arn, rule_arn)
-                    continue
-                policy.add(need.statements)
-            except (ClientError, RetryError) as error:
+                self._grant(need, rule_arn)
+            except _FAILURES as error:
                 raise GrantPermissionsError(need.target_id, str(need.arn), _cause(error)) from error
-            self.log.info("Added to the policy of %s what lets rule %s in", need.arn, rule_arn)
 
     def revoke_permissions(
-        self, rule_arn: str, targets: Iterable[Mapping[str, Any]], kept: Collection[str] = ()
+        self,
+        rule_arn: str,
+        targets: Iterable[Mapping[str, Any]],
+        kept: Iterable[Mapping[str, Any]] = (),
     ) -> None:
         """
-        Take back what :meth:`grant_permissions` granted, and nothing else.
+        Take back what :meth:`grant_permissions` granted, and nothing else. All is tried, even if some of it fails.
 
         :param rule_arn: the rule's ARN.
         :param targets: the targets. Resources that are gone are passed over.
-        :param kept: ARNs of resources that the rule still uses, and keeps its permissions on.
-        :raises GrantPermissionsError: if a policy could not be changed.
+        :param kept: the rule's other targets, which keep what they need.
+        :raises RevokePermissionsError: if policies could not be changed.
         """
+        kept_sids = {statement["Sid"] for need in needs_of(kept, rule_arn) for statement in need.statements}
+        failed: list[GrantPermissionsError] = []
         for need in needs_of(targets, rule_arn):
-            if str(need.arn) in kept:
-                continue
+            surplus = [statement for statement in need.statements if statement["Sid"] not in kept_sids]
             try:
-                self.resource_policy(need.arn).remove(need.statements)
-            except (ClientError, RetryError) as error:
-                if is_not_found(error):
-                    continue
-                raise GrantPermissionsError(need.target_id, str(need.arn), _cause(error)) from error
-            self.log.info("%s holds nothing for rule %s any more", need.arn, rule_arn)
+                self._revoke(need._replace(statements=surplus), rule_arn)
+            except GrantPermissionsError as error:
+                failed.append(error)
+        if failed:
+            raise RevokePermissionsError(failed) from failed[0]
 
     def log_needed_permissions(self, rule_arn: str, targets: Iterable[Mapping[str, Any]]) -> None:
         """
@@ -110,25 +124,67 @@ class PermissionsHook(RulesHook):
         :param targets: the targets, as PutTargets takes them.
         """
         for need in needs_of(targets, rule_arn):
-            self.log.info(
-                "Target %s: EventBridge delivers only if the policy of %s has %s; grant_permissions=True adds that",
-                need.target_id,
-                need.arn,
-                to_json_text(need.statements),
-            )
+            writable = need.arn.service in POLICY_CLASSES
+            self._log_need(logging.INFO, need, "grant_permissions=True adds that" if writable else _NOT_WRITABLE)
+
+    def warn_of_roles(self, targets: Iterable[Mapping[str, Any]]) -> None:
+        """
+        Warn of targets with a role that they had better not have.
+
+        :param targets: the targets, as PutTargets takes them.
+        """
+        for target in targets:
+            if doubt := role_doubt(target):
+                self.log.warning("Target %s: %s", target["Id"], doubt)
 
     def warn_of_encryption(self, targets: Iterable[Mapping[str, Any]]) -> None:
         """
-        Warn of encrypted queues and topics whose key does not let EventBridge in, as far as we are allowed to look.
+        Warn of encrypted queues and topics whose key does not let EventBridge in, and where that is not known.
 
         :param targets: the targets, as PutTargets takes them.
         """
         for target in targets:
             try:
-                for problem in encryption_problems(self, target):
-                    self.log.warning("Target %s: %s", target["Id"], problem)
+                for finding in encryption_findings(self, target):
+                    self.log.warning("Target %s: %s", target["Id"], finding.text)
             except (ClientError, BotoCoreError) as error:
-                self.log.debug("The encryption of %s is not known: %s", target["Arn"], message_of(error))
+                self.log.warning(
+                    "Target %s: whether EventBridge may use the keys of encrypted queues and topics is not known, %s",
+                    target["Id"],
+                    _why_unknown(error),
+                )
+
+    def _log_need(self, level: int, need: Need, how: str) -> None:
+        text = "Target %s: EventBridge delivers only if the policy of %s has %s; %s"
+        self.log.log(level, text, need.target_id, need.arn, to_json_text(need.statements), how)
+
+    def _grant(self, need: Need, rule_arn: str) -> None:
+        policy = self.resource_policy(need.arn)
+        present = policy.read()
+        if _verdicts(present, need, rule_arn) == {"allowed"}:
+            self.log.info("%s lets rule %s in already", need.arn, rule_arn)
+            return
+        policy.add(need.statements)
+        self.log.info("Added to the policy of %s what lets rule %s in", need.arn, rule_arn)
+        if "denied" in _verdicts(with_statements(present, need.statements), need, rule_arn):
+            self.log.warning(
+                "A Deny statement in the policy of %s forbids it to rule %s all the same: target %s gets nothing "
+                "until you take that out",
+                need.arn,
+                rule_arn,
+                need.target_id,
+            )
+
+    def _revoke(self, need: Need, rule_arn: str) -> None:
+        if not need.statements or need.arn.service not in POLICY_CLASSES:
+            return
+        try:
+            self.resource_policy(need.arn).remove(need.statements)
+        except _FAILURES as error:
+            if is_not_found(error):
+                return
+            raise GrantPermissionsError(need.target_id, str(need.arn), _cause(error)) from error
+        self.log.info("%s holds nothing for rule %s any more", need.arn, rule_arn)
 
     def resource_policy(self, arn: Arn) -> ResourcePolicy:
         """
@@ -139,15 +195,22 @@ class PermissionsHook(RulesHook):
         """
         return POLICY_CLASSES[arn.service](self.client(arn.service), arn, self.policy_settle_wait)
 
-    @staticmethod
-    def _admits(policy: Policy | None, need: Need, rule_arn: str) -> bool:
-        return all(
-            evaluate(policy, Invocation(statement["Action"], statement["Resource"], rule_arn)) == "allowed"
-            for statement in need.statements
-        )
+
+def _verdicts(policy: Policy | None, need: Need, rule_arn: str) -> set[Verdict]:
+    return {
+        evaluate(policy, Invocation(statement["Action"], statement["Resource"], rule_arn))
+        for statement in need.statements
+    }
 
 
-def _cause(error: ClientError | RetryError) -> str:
+def _why_unknown(error: ClientError | BotoCoreError) -> str:
+    if not isinstance(error, ClientError):
+        return f"as AWS cannot be asked: {error}"
+    actions = [action for action in ENCRYPTION_ACTIONS if action.endswith(f":{error.operation_name}")]
+    return f"as {' or '.join(actions)} failed: {message_of(error)}"
+
+
+def _cause(error: ClientError | BotoCoreError | RetryError) -> str:
     if isinstance(error, RetryError):
         return "other tasks overwrote the change again and again. Run the task again"
     return message_of(error)

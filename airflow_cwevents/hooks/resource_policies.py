@@ -15,6 +15,7 @@ from airflow_cwevents.policies import (
     POLICY_VERSION,
     Policy,
     Statement,
+    default_topic_policy,
     holds_statements,
     statements_of,
     with_statements,
@@ -145,7 +146,7 @@ class QueuePolicy(DocumentPolicy):
 
 class TopicPolicy(DocumentPolicy):
     """
-    The policy of an SNS topic.
+    The policy of an SNS topic. SNS refuses an empty one: when nothing is left, the topic gets that of a new one again.
 
     .. seealso:: :external+boto3:py:meth:`SNS.Client.set_topic_attributes`
     """
@@ -159,7 +160,7 @@ class TopicPolicy(DocumentPolicy):
         return _loads(self.attributes().get("Policy"))
 
     def _write(self, policy: Policy | None) -> None:
-        text = json.dumps(policy) if policy else ""
+        text = json.dumps(policy or default_topic_policy(self.arn))
         self.client.set_topic_attributes(TopicArn=str(self.arn), AttributeName="Policy", AttributeValue=text)
 
 
@@ -208,10 +209,14 @@ class FunctionPolicy(ResourcePolicy):
         self.client.remove_permission(**self._function(), StatementId=statement["Sid"])
 
     def _function(self) -> dict[str, str]:
-        """Name the function and, where the ARN ends in one, its version or alias, which has a policy of its own."""
+        """
+        Name the function and, where the ARN ends in one, its version or alias, which has a policy of its own.
+
+        ``$LATEST`` has none: https://docs.aws.amazon.com/lambda/latest/api/API_AddPermission.html
+        """
         _, name, *qualifier = self.arn.resource.split(":")
-        function_arn = str(self.arn._replace(resource=f"function:{name}"))
-        return {"FunctionName": function_arn, **({"Qualifier": qualifier[0]} if qualifier else {})}
+        named = {"FunctionName": str(self.arn._replace(resource=f"function:{name}"))}
+        return named if qualifier in ([], ["$LATEST"]) else {**named, "Qualifier": qualifier[0]}
 
 
 class LogsPolicy(ResourcePolicy):

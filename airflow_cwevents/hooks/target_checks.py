@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import product
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from airflow_cwevents.arns import Arn
 from airflow_cwevents.exceptions import InvalidEventPatternError, InvalidInputError, InvalidTargetError
-from airflow_cwevents.hooks.encryption import encryption_problems
+from airflow_cwevents.hooks.encryption import encryption_findings
 from airflow_cwevents.hooks.errors import code_of, is_not_found, message_of
 from airflow_cwevents.hooks.permissions import Need, needs_of
-from airflow_cwevents.hooks.resource_policies import QueuePolicy
+from airflow_cwevents.hooks.resource_policies import POLICY_CLASSES, QueuePolicy
 from airflow_cwevents.hooks.targets import TargetsHook
-from airflow_cwevents.json_text import parse_json_text
+from airflow_cwevents.json_text import parse_json_text, to_json_text
 from airflow_cwevents.patterns import EventPattern
-from airflow_cwevents.policies import role_needs
-from airflow_cwevents.policy_evaluation import Invocation, evaluate
+from airflow_cwevents.policies import resource_statements
+from airflow_cwevents.policy_evaluation import Invocation, Verdict, evaluate
 from airflow_cwevents.reports import Finding, RuleReport, TargetReport
+from airflow_cwevents.role_policies import RoleNeed, role_doubt, role_need
 from airflow_cwevents.targets import normalise_target
 
 Check = Callable[[Mapping[str, Any], str], Iterable[Finding]]
@@ -56,6 +58,7 @@ class TargetChecksHook(TargetsHook):
     def _target_findings(self, target: Mapping[str, Any], rule_arn: str) -> tuple[Finding, ...]:
         checks: tuple[Check, ...] = (
             self._check_form,
+            self._check_kind,
             self._check_role,
             self._check_existence,
             self._check_policies,
@@ -77,10 +80,19 @@ class TargetChecksHook(TargetsHook):
         except InvalidTargetError as error:
             yield Finding("problem", f"{error.place.removeprefix('targets[0].')}: {error.reason}. {error.remedy}")
 
+    def _check_kind(self, target: Mapping[str, Any], rule_arn: str) -> Iterator[Finding]:
+        if not role_need(target) and not resource_statements(target, rule_arn):
+            arn = target["Arn"]
+            yield Finding(
+                "unknown", f"whether EventBridge may invoke {arn} was not checked: what that takes is not known"
+            )
+
     def _check_role(self, target: Mapping[str, Any], rule_arn: str) -> Iterator[Finding]:
         role_arn = target.get("RoleArn")
         if not role_arn:
             return
+        if doubt := role_doubt(target):
+            yield Finding("unknown", doubt)
         iam = self.client("iam")
         try:
             role = iam.get_role(RoleName=role_arn.rsplit("/", 1)[-1])["Role"]
@@ -95,8 +107,8 @@ class TargetChecksHook(TargetsHook):
             yield Finding("problem", f"role {role_arn} does not trust events.amazonaws.com")
         elif verdict == "unknown":
             yield Finding("unknown", f"whether role {role_arn} trusts events.amazonaws.com hangs on a condition")
-        for actions, resources in role_needs(target):
-            yield from _simulated(iam, role_arn, actions, resources)
+        if need := role_need(target):
+            yield from _role_findings(iam, role_arn, need)
 
     def _check_existence(self, target: Mapping[str, Any], _rule_arn: str) -> Iterator[Finding]:
         """Look for what is invoked through a role; of what is invoked by its own policy, that is read anyway."""
@@ -107,6 +119,10 @@ class TargetChecksHook(TargetsHook):
 
     def _check_policies(self, target: Mapping[str, Any], rule_arn: str) -> Iterator[Finding]:
         for need in needs_of([target], rule_arn):
+            if need.arn.service not in POLICY_CLASSES:
+                needed = to_json_text(need.statements)
+                yield Finding("unknown", f"whether the policy of {need.arn} has {needed} was not checked")
+                continue
             try:
                 policy = self.resource_policy(need.arn).read()
             except ClientError as error:
@@ -134,8 +150,7 @@ class TargetChecksHook(TargetsHook):
             yield Finding("problem", "the FIFO queue needs content-based deduplication, which is off")
 
     def _check_encryption(self, target: Mapping[str, Any], _rule_arn: str) -> Iterator[Finding]:
-        for problem in encryption_problems(self, target):
-            yield Finding("problem", problem)
+        return encryption_findings(self, target)
 
 
 def _rule_findings(
@@ -192,16 +207,34 @@ def _policy_findings(policy: Mapping[str, Any] | None, need: Need, rule_arn: str
             yield Finding("unknown", f"whether the policy of {need.arn} lets the rule in hangs on a condition")
 
 
-def _simulated(iam: Any, role_arn: str, actions: list[str], resources: list[str]) -> Iterator[Finding]:
-    response = iam.simulate_principal_policy(PolicySourceArn=role_arn, ActionNames=actions, ResourceArns=resources)
-    for result in response["EvaluationResults"]:
-        if result["EvalDecision"] == "allowed":
+def _role_findings(iam: Any, role_arn: str, need: RoleNeed) -> Iterator[Finding]:
+    for action, resources in product(need.actions, need.resources):
+        verdicts = {_simulated(iam, role_arn, action, resource, need.context) for resource in resources}
+        what = f"role {role_arn} does not allow {action} on {' or '.join(resources)}"
+        if "allowed" in verdicts:
             continue
-        what = f"role {role_arn} does not allow {result['EvalActionName']} on {', '.join(resources)}"
-        if result.get("MissingContextValues"):
+        if "unknown" in verdicts:
             yield Finding("unknown", f"{what}, unless a condition is met that only AWS can judge")
+        elif all("*" in resource for resource in resources):
+            yield Finding("unknown", f"{what}; whether it does on those that matter only AWS can judge")
         else:
             yield Finding("problem", f"{what}. `airflow-cwevents policy role` prints what it needs")
+
+
+def _simulated(iam: Any, role_arn: str, action: str, resource: str, context: Mapping[str, str]) -> Verdict:
+    entries = [
+        {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
+        for key, value in context.items()
+    ]
+    response = iam.simulate_principal_policy(
+        PolicySourceArn=role_arn, ActionNames=[action], ResourceArns=[resource], ContextEntries=entries
+    )
+    results = response["EvaluationResults"]
+    if all(result["EvalDecision"] == "allowed" for result in results):
+        return "allowed"
+    # where AWS says what it lacked depends on whether the resource is "*"
+    judged = [each for result in results for each in (result, *result.get("ResourceSpecificResults", ()))]
+    return "unknown" if any(each.get("MissingContextValues") for each in judged) else "denied"
 
 
 def _finding_of(error: ClientError | BotoCoreError, arn: str) -> Finding:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -22,7 +22,7 @@ from airflow_cwevents.hooks.permissions import PermissionsHook
 from airflow_cwevents.hooks.target_requests import TARGET_ATTEMPTS, are_permanent, check_shapes, in_tens
 from airflow_cwevents.limits import MAX_TARGETS_PER_RULE
 from airflow_cwevents.rules import check_name
-from airflow_cwevents.targets import Target, arns_in_use, is_same_target, normalise_targets
+from airflow_cwevents.targets import Target, is_same_target, normalise_targets
 
 _FORCE_REMEDY = "Set force=True if it is to go all the same"
 _MANAGED_REMEDY = "Leave its targets to that service, and put them on a rule of your own"
@@ -118,6 +118,9 @@ class TargetsHook(PermissionsHook):
         """
         Remove targets from a rule.
 
+        Permissions are taken back first, so that a target whose permission could not be is still there for the next
+        attempt. One that then cannot be removed stays on the rule without its permission.
+
         :param rule: the rule's name.
         :param target_ids: the ids of the targets; None for all. Those that the rule has not are passed over.
         :param event_bus_name: name or ARN of the rule's bus; None for the default bus.
@@ -125,28 +128,20 @@ class TargetsHook(PermissionsHook):
         :param revoke_permissions: whether to take back what ``put_targets`` with ``grant_permissions`` granted.
         :return: the ids of the targets that were removed.
         :raises RuleNotFoundError: if there is no such rule.
+        :raises ManagedRuleError: if the rule belongs to an AWS service, and ``force`` is not set.
+        :raises RevokePermissionsError: if permissions could not be taken back; no target was removed then.
         :raises RemoveTargetsError: if AWS did not remove some of them.
 
         .. seealso:: :external+boto3:py:meth:`EventBridge.Client.remove_targets`
         """
         asked = None if target_ids is None else _checked_ids(target_ids)
         present = list(self.list_targets(rule, event_bus_name))
-        ids = [target["Id"] for target in present if asked is None or target["Id"] in asked]
-        extra = {**bus_members(event_bus_name), **({"Force": True} if force else {})}
-        with rule_errors(rule, event_bus_name, _FORCE_REMEDY):
-            failed = in_tens(
-                ids,
-                str,
-                lambda some: self.conn.remove_targets(Rule=rule, Ids=some, **extra),
-                self.target_retry_wait,
-            )
-        removed = [target_id for target_id in ids if target_id not in {failure.target_id for failure in failed}]
-        if revoke_permissions and removed:
-            self._revoke(rule, event_bus_name, present, removed)
-        if failed:
-            raise RemoveTargetsError(rule, failed, permanent=are_permanent(failed))
-        self.log.info("Rule %s: removed targets %s", rule, ids)
-        return ids
+        going = [target for target in present if asked is None or target["Id"] in asked]
+        if revoke_permissions and going:
+            described = self.describe_rule(rule, event_bus_name)
+            _refuse_managed(rule, described, force=force)
+            self.revoke_permissions(described["Arn"], going, [target for target in present if target not in going])
+        return self._remove_targets(rule, event_bus_name, going, force=force)
 
     def delete_rule(
         self,
@@ -164,6 +159,7 @@ class TargetsHook(PermissionsHook):
         :param force: whether to do so even if the rule belongs to an AWS service.
         :param revoke_permissions: whether to take back what ``put_targets`` with ``grant_permissions`` granted.
         :raises ManagedRuleError: if the rule belongs to an AWS service, and ``force`` is not set.
+        :raises RevokePermissionsError: if permissions could not be taken back; the rule has its targets still.
         :raises RuleHasTargetsError: if targets linger, though they were removed.
 
         .. seealso:: :external+boto3:py:meth:`EventBridge.Client.delete_rule`
@@ -176,9 +172,9 @@ class TargetsHook(PermissionsHook):
         )
         try:
             rule = self.describe_rule(name, event_bus_name)
-            if rule.get("ManagedBy") and not force:
-                raise ManagedRuleError(name, rule["ManagedBy"], _FORCE_REMEDY)
-            done = retrying(self._delete_once, name, event_bus_name, force=force, revoke_permissions=revoke_permissions)
+            _refuse_managed(name, rule, force=force)
+            revoked = rule["Arn"] if revoke_permissions else None
+            done = retrying(self._delete_once, name, event_bus_name, force=force, revoked_rule_arn=revoked)
         except RuleNotFoundError:
             self.log.info("Rule %s is gone already", name)
             return
@@ -186,10 +182,12 @@ class TargetsHook(PermissionsHook):
             raise RuleHasTargetsError(name)
         self.log.info("Deleted rule %s", rule["Arn"])
 
-    def _delete_once(self, name: str, event_bus_name: str | None, *, force: bool, revoke_permissions: bool) -> bool:
+    def _delete_once(self, name: str, event_bus_name: str | None, *, force: bool, revoked_rule_arn: str | None) -> bool:
         """Delete the targets that are seen, and the rule; return False if AWS still sees targets."""
-        if any(self.list_targets(name, event_bus_name)):
-            self.remove_targets(name, event_bus_name=event_bus_name, force=force, revoke_permissions=revoke_permissions)
+        if targets := list(self.list_targets(name, event_bus_name)):
+            if revoked_rule_arn:
+                self.revoke_permissions(revoked_rule_arn, targets)
+            self._remove_targets(name, event_bus_name, targets, force=force)
         extra = {**bus_members(event_bus_name), **({"Force": True} if force else {})}
         try:
             with rule_errors(name, event_bus_name, _FORCE_REMEDY):
@@ -208,15 +206,25 @@ class TargetsHook(PermissionsHook):
             self.grant_permissions(rule_arn, targets)
         else:
             self.log_needed_permissions(rule_arn, targets)
+        self.warn_of_roles(targets)
         self.warn_of_encryption(targets)
 
-    def _revoke(
-        self, rule: str, event_bus_name: str | None, present: Iterable[Mapping[str, Any]], removed: Collection[str]
-    ) -> None:
-        """Take back what targets were granted, of those that the rule had the ones with these ids."""
-        rule_arn = self.describe_rule(rule, event_bus_name)["Arn"]
-        kept = arns_in_use(target for target in present if target["Id"] not in removed)
-        self.revoke_permissions(rule_arn, (target for target in present if target["Id"] in removed), kept)
+    def _remove_targets(
+        self, rule: str, event_bus_name: str | None, targets: Iterable[Mapping[str, Any]], *, force: bool
+    ) -> list[str]:
+        ids = [target["Id"] for target in targets]
+        extra = {**bus_members(event_bus_name), **({"Force": True} if force else {})}
+        with rule_errors(rule, event_bus_name, _FORCE_REMEDY):
+            failed = in_tens(
+                ids,
+                str,
+                lambda some: self.conn.remove_targets(Rule=rule, Ids=some, **extra),
+                self.target_retry_wait,
+            )
+        if failed:
+            raise RemoveTargetsError(rule, failed, permanent=are_permanent(failed))
+        self.log.info("Rule %s: removed targets %s", rule, ids)
+        return ids
 
     def _prune(self, rule: str, event_bus_name: str | None, surplus: Sequence[str]) -> None:
         if surplus:
@@ -233,6 +241,11 @@ class TargetsHook(PermissionsHook):
             )
         if failed:
             raise PutTargetsError(rule, failed, permanent=are_permanent(failed))
+
+
+def _refuse_managed(name: str, rule: Mapping[str, Any], *, force: bool) -> None:
+    if rule.get("ManagedBy") and not force:
+        raise ManagedRuleError(name, rule["ManagedBy"], _FORCE_REMEDY)
 
 
 def _checked_ids(target_ids: Iterable[str]) -> set[str]:

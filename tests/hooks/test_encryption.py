@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError
 
 from airflow_cwevents.hooks import CloudWatchEventsHook
-from airflow_cwevents.hooks.encryption import encryption_problems
+from airflow_cwevents.hooks.encryption import encryption_findings
 from tests.hooks.conftest import Logged, Stub
 from tests.hooks.resources import create_function, create_key, create_queue, create_role, create_topic
 
@@ -21,7 +21,9 @@ def grant(actions: str | list[str] = BOTH, **members: Any) -> dict[str, Any]:
 
 
 def problems(hook: CloudWatchEventsHook, arn: str, **members: Any) -> list[str]:
-    return list(encryption_problems(hook, {"Id": "t", "Arn": arn, **members}))
+    findings = list(encryption_findings(hook, {"Id": "t", "Arn": arn, **members}))
+    assert {finding.severity for finding in findings} <= {"problem"}
+    return [finding.text for finding in findings]
 
 
 @pytest.fixture(params=["queue", "topic"])
@@ -121,11 +123,17 @@ class TestTargets:
         (problem,) = problems(hook, create_function(hook), DeadLetterConfig={"Arn": dead})
         assert dead in problem
 
-    def test_what_is_reached_through_a_role_hangs_on_the_role(self, aws: None, hook: CloudWatchEventsHook) -> None:
-        queue = create_queue(hook, KmsMasterKeyId="alias/aws/sqs")
+    def test_what_is_reached_through_a_role_hangs_on_the_role(
+        self, aws: None, hook: CloudWatchEventsHook, creator: Any
+    ) -> None:
+        arn, role = creator(hook, KmsMasterKeyId="alias/aws/sqs"), create_role(hook)
         dead = create_queue(hook, "dead", KmsMasterKeyId="alias/aws/sqs")
-        (problem,) = problems(hook, queue, RoleArn=create_role(hook), DeadLetterConfig={"Arn": dead})
-        assert dead in problem
+        target = {"Id": "t", "Arn": arn, "RoleArn": role, "DeadLetterConfig": {"Arn": dead}}
+        own, other = encryption_findings(hook, target)
+        assert [own.severity, other.severity] == ["unknown", "problem"]
+        assert arn in own.text
+        assert role in own.text
+        assert dead in other.text
 
     def test_queue_that_is_gone_has_no_key(self, aws: None, hook: CloudWatchEventsHook) -> None:
         assert problems(hook, QUEUE) == []
@@ -172,14 +180,14 @@ class TestWarning:
         arn = create_queue(hook, KmsMasterKeyId=KEY)
         stub("kms").add_client_error("describe_key", "AccessDeniedException", "no")
         self.put(hook, arn)
-        assert logged("WARNING") == []
-        assert [record.args for record in logged("DEBUG")] == [(arn, "no")]
+        (warning,) = logged("WARNING")
+        assert warning.args == ("t", "as kms:DescribeKey failed: no")
 
     def test_no_permission_to_look_at_the_queue(self, hook: CloudWatchEventsHook, stub: Stub, logged: Logged) -> None:
         stub("sqs").add_client_error("get_queue_url", "AccessDenied", "no")
         self.put(hook, QUEUE)
-        assert logged("WARNING") == []
-        assert [record.args for record in logged("DEBUG")] == [(QUEUE, "no")]
+        (warning,) = logged("WARNING")
+        assert warning.args == ("t", "as sqs:GetQueueUrl failed: no")
 
     def test_no_way_to_the_service(self, hook: CloudWatchEventsHook, logged: Logged) -> None:
         def fail(**_: Any) -> None:
@@ -187,5 +195,11 @@ class TestWarning:
 
         hook.client("sqs").meta.events.register("before-call.sqs.*", fail)  # later ones are tried again
         self.put(hook, QUEUE)
-        assert logged("WARNING") == []
-        assert len(logged("DEBUG")) == 1
+        (warning,) = logged("WARNING")
+        assert "sqs.us-east-1.amazonaws.com" in warning.getMessage()
+
+    def test_role_that_had_better_not_be(self, hook: CloudWatchEventsHook, creator: Any, logged: Logged) -> None:
+        role = create_role(hook)
+        hook.put_targets("r", [{"Id": "t", "Arn": creator(hook), "RoleArn": role}])
+        (warning,) = logged("WARNING")
+        assert "RoleArn" in warning.getMessage()

@@ -4,13 +4,20 @@ import json
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ConnectTimeoutError
 from botocore.stub import Stubber
 
-from airflow_cwevents.exceptions import GrantPermissionsError, PutTargetsError, RemoveTargetsError
+from airflow_cwevents.arns import Arn
+from airflow_cwevents.exceptions import (
+    GrantPermissionsError,
+    ManagedRuleError,
+    PutTargetsError,
+    RemoveTargetsError,
+    RevokePermissionsError,
+)
 from airflow_cwevents.hooks import CloudWatchEventsHook
 from airflow_cwevents.hooks.resource_policies import CHANGE_ATTEMPTS
-from airflow_cwevents.policies import statement_id
+from airflow_cwevents.policies import resource_statements, statement_id
 from tests.hooks.conftest import Logged, Stub
 from tests.hooks.resources import (
     OTHER_RULE_ARN,
@@ -27,6 +34,8 @@ from tests.hooks.resources import (
 
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:q"
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:f"
+API = "arn:aws:execute-api:us-east-1:123456789012:a1b2/prod/POST/orders"
+RULE = {"Name": "r", "Arn": RULE_ARN}
 OTHERS = [
     {"Sid": "a", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::123456789012:root"}, "Action": "sqs:*"},
     {
@@ -101,6 +110,7 @@ class TestGrant:
             (FUNCTION, {"FunctionName": FUNCTION}),
             (f"{FUNCTION}:live", {"FunctionName": FUNCTION, "Qualifier": "live"}),
             (f"{FUNCTION}:7", {"FunctionName": FUNCTION, "Qualifier": "7"}),
+            (f"{FUNCTION}:$LATEST", {"FunctionName": FUNCTION}),
         ],
     )
     def test_function_version_and_alias_have_policies_of_their_own(
@@ -110,13 +120,27 @@ class TestGrant:
         for _ in range(2):
             functions.add_client_error("get_policy", "ResourceNotFoundException", "no policy", expected_params=named)
             functions.add_response("get_function_configuration", {}, named)
-        functions.add_response("add_permission", {}, {**self.permission(hook, function), **named})
+        functions.add_response("add_permission", {}, {**self.permission(function), **named})
         hook.grant_permissions(RULE_ARN, [target(function)])
 
+    def test_latest_version_shares_the_policy_of_the_function(
+        self, aws: None, hook: CloudWatchEventsHook, logged: Logged
+    ) -> None:
+        latest = target(f"{create_function(hook)}:$LATEST")
+        hook.grant_permissions(RULE_ARN, [latest])
+        before = read_policy(hook, FUNCTION)
+        assert [statement["Sid"] for statement in before] == [statement_id(RULE_ARN, FUNCTION)]
+        hook.grant_permissions(RULE_ARN, [latest, target(FUNCTION)])
+        assert logged("INFO")[-2].args == (Arn.parse(latest["Arn"]), RULE_ARN)
+        hook.revoke_permissions(RULE_ARN, [latest], [target(FUNCTION)])
+        assert read_policy(hook, FUNCTION) == before
+        hook.revoke_permissions(RULE_ARN, [latest])
+        assert read_policy(hook, FUNCTION) == []
+
     @staticmethod
-    def permission(hook: CloudWatchEventsHook, function: str) -> dict[str, str]:
+    def permission(function: str) -> dict[str, str]:
         return {
-            "StatementId": statement_id(RULE_ARN, function),
+            "StatementId": statement_id(RULE_ARN, function.removesuffix(":$LATEST")),
             "Action": "lambda:InvokeFunction",
             "Principal": "events.amazonaws.com",
             "SourceArn": RULE_ARN,
@@ -198,6 +222,36 @@ class TestGrant:
         unknown = target("arn:aws:nova:us-east-1:123456789012:thing/t")
         hook.grant_permissions(RULE_ARN, [stream, unknown])
 
+    @pytest.mark.parametrize(
+        ("deny", "warnings"),
+        [
+            ({}, 1),
+            ({"Condition": {"ArnLike": {"aws:SourceArn": "arn:aws:events:*:*:rule/*"}}}, 1),
+            ({"Condition": {"Bool": {"aws:SecureTransport": "false"}}}, 0),
+            ({"Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}}, 0),  # only AWS can judge
+            ({"Action": "sqs:ReceiveMessage"}, 0),
+        ],
+    )
+    def test_deny_that_forbids_it_all_the_same_gets_a_warning(
+        self, aws: None, hook: CloudWatchEventsHook, logged: Logged, deny: dict[str, Any], warnings: int
+    ) -> None:
+        create_queue(hook)
+        set_queue_policy(hook, {"Sid": "no", "Effect": "Deny", "Principal": "*", "Action": "sqs:*", **deny})
+        hook.grant_permissions(RULE_ARN, [target(QUEUE)])
+        assert source_arns(hook, QUEUE)[-1] == RULE_ARN
+        assert [record.args for record in logged("WARNING")] == [(Arn.parse(QUEUE), RULE_ARN, "t")] * warnings
+
+    def test_policy_of_api_gateway_is_logged_only(self, hook: CloudWatchEventsHook, logged: Logged, stub: Stub) -> None:
+        stub("lambda").add_client_error("get_policy", "AccessDenied", "no")
+        with pytest.raises(GrantPermissionsError):  # it went on
+            hook.grant_permissions(RULE_ARN, [target(API), target(FUNCTION)])
+        hook.log_needed_permissions(RULE_ARN, [target(API)])
+        hook.revoke_permissions(RULE_ARN, [target(API)])
+        (warning,), (information,) = logged("WARNING"), logged("INFO")
+        assert warning.getMessage() == information.getMessage()
+        assert isinstance(warning.args, tuple)
+        assert json.loads(str(warning.args[2])) == resource_statements(target(API), RULE_ARN)
+
     def test_failure_names_target_and_resource(self, aws: None, hook: CloudWatchEventsHook) -> None:
         with pytest.raises(GrantPermissionsError) as caught:
             hook.grant_permissions(RULE_ARN, [target(create_queue(hook)), target(f"{QUEUE}-gone", "u")])
@@ -249,9 +303,20 @@ class TestRevoke:
     def test_what_is_kept_stays(self, aws: None, hook: CloudWatchEventsHook) -> None:
         targets = [target(create_function(hook), DeadLetterConfig={"Arn": create_queue(hook)})]
         hook.grant_permissions(RULE_ARN, targets)
-        hook.revoke_permissions(RULE_ARN, targets, {QUEUE})
+        hook.revoke_permissions(RULE_ARN, targets, [target(QUEUE, "kept")])
         assert read_policy(hook, FUNCTION) == []
         assert source_arns(hook, QUEUE) == [RULE_ARN]
+
+    @pytest.mark.parametrize("endings", [("", ":*"), (":*", "")])
+    def test_log_group_by_its_other_arn_is_kept(
+        self, aws: None, hook: CloudWatchEventsHook, endings: tuple[str, str]
+    ) -> None:
+        group = create_log_group(hook)
+        going, kept = (target(group + ending) for ending in endings)
+        hook.grant_permissions(RULE_ARN, [going, kept])
+        before = read_policy(hook, group)
+        hook.revoke_permissions(RULE_ARN, [going], [kept])
+        assert read_policy(hook, group) == before
 
     def test_what_is_gone_is_passed_over(self, aws: None, hook: CloudWatchEventsHook) -> None:
         present = create_queue(hook, "present")
@@ -262,9 +327,9 @@ class TestRevoke:
 
     def test_failure_names_target_and_resource(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
         stub("sqs").add_client_error("get_queue_url", "AccessDenied", "no")
-        with pytest.raises(GrantPermissionsError) as caught:
+        with pytest.raises(RevokePermissionsError) as caught:
             hook.revoke_permissions(RULE_ARN, [target(QUEUE)])
-        assert (caught.value.target_id, caught.value.resource_arn) == ("t", QUEUE)
+        assert [(error.target_id, error.resource_arn) for error in caught.value.failed] == [("t", QUEUE)]
 
 
 class TestWithTargets:
@@ -292,7 +357,7 @@ class TestWithTargets:
     def test_put_logs_what_is_needed_otherwise(self, hook: CloudWatchEventsHook, logged: Logged) -> None:
         create_queue(hook)
         hook.put_targets("r", [target(FUNCTION, DeadLetterConfig={"Arn": QUEUE})])
-        told = [record.args for record in logged("INFO") if "grant_permissions" in record.msg]
+        told = [record.args for record in logged("INFO") if "grant_permissions" in record.getMessage()]
         needed = {str(args[1]): json.loads(str(args[2])) for args in told if isinstance(args, tuple)}
         assert needed.keys() == {FUNCTION, QUEUE}
         assert needed[QUEUE][0]["Condition"] == {"ArnEquals": {"aws:SourceArn": RULE_ARN}}
@@ -343,22 +408,78 @@ class TestWithTargets:
         assert hook.find_rule("r") is None
 
 
-def test_target_that_was_removed_loses_its_permission_though_another_was_not(
-    hook: CloudWatchEventsHook, events: Stubber, stub: Stub
-) -> None:
-    """The next attempt would not see it on the rule any more."""
-    gone, kept = target(f"{QUEUE}-gone", "gone"), target(QUEUE, "kept")
-    events.add_response("list_targets_by_rule", {"Targets": [gone, kept]})
-    failed = [{"TargetId": "kept", "ErrorCode": "AccessDeniedException", "ErrorMessage": "no"}]
-    events.add_response("remove_targets", {"FailedEntryCount": 1, "FailedEntries": failed})
-    events.add_response("describe_rule", {"Arn": RULE_ARN})
-    stub("sqs").add_client_error(
-        "get_queue_url",
-        "QueueDoesNotExist",
-        expected_params={"QueueName": "q-gone", "QueueOwnerAWSAccountId": "123456789012"},
-    )
-    with pytest.raises(RemoveTargetsError):
-        hook.remove_targets("r", revoke_permissions=True)
+def script_revoke(stub: Stub, name: str, code: str | None = None) -> None:
+    """Expect a look for what to take back of a queue, and answer that there is nothing, or with an error."""
+    named = {"QueueName": name, "QueueOwnerAWSAccountId": "123456789012"}
+    if code:
+        stub("sqs").add_client_error("get_queue_url", code, f"{name}!", expected_params=named)
+        return
+    stub("sqs").add_response("get_queue_url", {"QueueUrl": "https://q"}, named)
+    stub("sqs").add_response("get_queue_attributes", {})
+
+
+class TestRemovalWithTargets:
+    """A target whose permission was not taken back stays on the rule, where the next attempt finds it."""
+
+    TARGETS = [target(f"{QUEUE}-{name}", name) for name in "abc"]  # noqa: RUF012
+
+    @pytest.mark.parametrize("whole_rule", [False, True])
+    def test_failure_leaves_all_targets(
+        self, hook: CloudWatchEventsHook, events: Stubber, stub: Stub, whole_rule: bool
+    ) -> None:
+        answers = [("list_targets_by_rule", {"Targets": self.TARGETS}), ("describe_rule", RULE)]
+        for operation, answer in reversed(answers) if whole_rule else answers:
+            events.add_response(operation, answer)
+        script_revoke(stub, "q-a", "AccessDenied")
+        script_revoke(stub, "q-b")
+        script_revoke(stub, "q-c", "AccessDenied")
+        remove = hook.delete_rule if whole_rule else hook.remove_targets
+        with pytest.raises(RevokePermissionsError) as caught:
+            remove("r", revoke_permissions=True)
+        failed = [(error.target_id, error.resource_arn) for error in caught.value.failed]
+        assert failed == [("a", f"{QUEUE}-a"), ("c", f"{QUEUE}-c")]
+        assert ["q-a!" in str(caught.value), "q-c!" in str(caught.value)] == [True, True]
+        assert not caught.value.permanent
+
+    def test_next_attempt_takes_back_the_rest(self, aws: None, hook: CloudWatchEventsHook) -> None:
+        hook.put_rule("r", event_pattern={"source": ["com.company.app"]})
+        targets = [target(create_queue(hook)), target(create_topic(hook), "topic")]
+        hook.put_targets("r", targets, grant_permissions=True)
+        with Stubber(hook.client("sqs")) as sqs:
+            sqs.add_client_error("get_queue_url", "AccessDenied", "no")
+            with pytest.raises(RevokePermissionsError):
+                hook.delete_rule("r", revoke_permissions=True)
+        assert len(list(hook.list_targets("r"))) == 2
+        hook.delete_rule("r", revoke_permissions=True)
+        assert read_policy(hook, QUEUE) == []
+        assert hook.find_rule("r") is None
+
+    def test_no_way_to_one_service_does_not_hinder_others(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
+        def fail(**_: Any) -> None:
+            raise ConnectTimeoutError(endpoint_url="https://lambda.us-east-1.amazonaws.com")
+
+        hook.client("lambda").meta.events.register("before-call.lambda.*", fail)
+        script_revoke(stub, "q")
+        with pytest.raises(RevokePermissionsError) as caught:
+            hook.revoke_permissions(RULE_ARN, [target(FUNCTION), target(QUEUE)])
+        assert [error.resource_arn for error in caught.value.failed] == [FUNCTION]
+
+    def test_rule_of_an_aws_service_keeps_its_permissions(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
+        events.add_response("list_targets_by_rule", {"Targets": self.TARGETS})
+        events.add_response("describe_rule", {**RULE, "ManagedBy": "x.amazonaws.com"})
+        with pytest.raises(ManagedRuleError):
+            hook.remove_targets("r", revoke_permissions=True)
+
+    def test_target_that_aws_keeps_has_lost_its_permission(
+        self, hook: CloudWatchEventsHook, events: Stubber, stub: Stub
+    ) -> None:
+        events.add_response("list_targets_by_rule", {"Targets": self.TARGETS[:1]})
+        events.add_response("describe_rule", RULE)
+        failed = [{"TargetId": "a", "ErrorCode": "AccessDeniedException", "ErrorMessage": "no"}]
+        events.add_response("remove_targets", {"FailedEntryCount": 1, "FailedEntries": failed})
+        script_revoke(stub, "q-a")
+        with pytest.raises(RemoveTargetsError):
+            hook.remove_targets("r", revoke_permissions=True)
 
 
 def test_permissions_stay_if_a_target_is_not_accepted(hook: CloudWatchEventsHook, events: Stubber, stub: Stub) -> None:

@@ -108,7 +108,6 @@ class TestDeleteRule:
     def test_more_targets_than_a_request_takes(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
         events.add_response("describe_rule", {"Name": "r", "Arn": RULE_ARN}, {"Name": "r"})
         script_list(events, *range(11))
-        script_list(events, *range(11))
         script_remove(events, *range(10))
         script_remove(events, 10)
         events.add_response("delete_rule", {}, {"Name": "r"})
@@ -125,7 +124,7 @@ class TestDeleteRule:
         events.add_response("describe_rule", {"Name": "r", "Arn": RULE_ARN}, {"Name": "r"})
         if late:
             script_list(events, 0)
-        events.add_client_error("list_targets_by_rule", *NO_RULE)
+        events.add_client_error("remove_targets" if late else "list_targets_by_rule", *NO_RULE)
         hook.delete_rule("r")
         assert [record.args for record in logged("INFO")] == [("r",)]
 
@@ -140,7 +139,6 @@ class TestDeleteRule:
         self, hook: CloudWatchEventsHook, events: Stubber, error: tuple[str, str], logged: Logged
     ) -> None:
         events.add_response("describe_rule", {"Name": "r", "Arn": RULE_ARN}, {"Name": "r"})
-        script_list(events, 0)
         script_list(events, 0)
         script_remove(events, 0)
         events.add_client_error("delete_rule", *error, expected_params={"Name": "r"})
@@ -171,7 +169,6 @@ class TestDeleteRule:
     def test_target_that_cannot_be_removed(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
         events.add_response("describe_rule", {"Name": "r", "Arn": RULE_ARN}, {"Name": "r"})
         script_list(events, 0)
-        script_list(events, 0)
         failed = [{"TargetId": "t0", "ErrorCode": "AccessDeniedException", "ErrorMessage": "no"}]
         events.add_response("remove_targets", {"FailedEntryCount": 1, "FailedEntries": failed})
         with pytest.raises(RemoveTargetsError) as caught:
@@ -193,7 +190,6 @@ class TestDeleteRule:
 
     def test_managed_rule_goes_by_force(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
         events.add_response("describe_rule", {"Name": "r", "Arn": RULE_ARN, "ManagedBy": "x.amazonaws.com"})
-        script_list(events, 0)
         script_list(events, 0)
         script_remove(events, 0, Force=True)
         events.add_response("delete_rule", {}, {"Name": "r", "Force": True})

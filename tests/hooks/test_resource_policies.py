@@ -19,12 +19,35 @@ from airflow_cwevents.hooks.resource_policies import (
 )
 from airflow_cwevents.policies import Policy, Statement, resource_statements, statements_of
 from tests.hooks.conftest import Stub
-from tests.hooks.resources import OTHER_RULE_ARN, RULE_ARN, create_log_group
+from tests.hooks.resources import OTHER_RULE_ARN, RULE_ARN, create_log_group, create_topic
 
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:q"
 TOPIC = "arn:aws:sns:us-east-1:123456789012:t"
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:f"
 GROUP = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/events/g"
+NEW_TOPICS_POLICY = {
+    "Version": "2008-10-17",
+    "Id": "__default_policy_ID",
+    "Statement": [
+        {
+            "Sid": "__default_statement_ID",
+            "Effect": "Allow",
+            "Principal": {"AWS": "*"},
+            "Action": [
+                "SNS:GetTopicAttributes",
+                "SNS:SetTopicAttributes",
+                "SNS:AddPermission",
+                "SNS:RemovePermission",
+                "SNS:DeleteTopic",
+                "SNS:Subscribe",
+                "SNS:ListSubscriptionsByTopic",
+                "SNS:Publish",
+            ],
+            "Resource": TOPIC,
+            "Condition": {"StringEquals": {"AWS:SourceOwner": "123456789012"}},
+        }
+    ],
+}
 THEIRS = {"Sid": "theirs", "Effect": "Allow", "Principal": "*", "Action": "sqs:*"}
 
 
@@ -129,6 +152,20 @@ class TestTopic:
         sns.add_response("set_topic_attributes", {}, written)
         sns.add_response("get_topic_attributes", {"Attributes": {"Policy": after}}, {"TopicArn": TOPIC})
         policy_of(hook, TOPIC).add(statements(TOPIC))
+
+    def test_policy_of_a_new_topic_takes_the_place_of_the_last_statement(
+        self, hook: CloudWatchEventsHook, stub: Stub
+    ) -> None:
+        sns = stub("sns")
+        default = json.dumps(NEW_TOPICS_POLICY)
+        written = {"TopicArn": TOPIC, "AttributeName": "Policy", "AttributeValue": default}
+        sns.add_response("get_topic_attributes", {"Attributes": {"Policy": document(*statements(TOPIC))}})
+        sns.add_response("set_topic_attributes", {}, written)
+        sns.add_response("get_topic_attributes", {"Attributes": {"Policy": default}})
+        policy_of(hook, TOPIC).remove(statements(TOPIC))
+
+    def test_that_policy_is_what_a_new_topic_has(self, aws: None, hook: CloudWatchEventsHook) -> None:
+        assert policy_of(hook, create_topic(hook)).read() == NEW_TOPICS_POLICY
 
 
 class TestFunction:

@@ -28,6 +28,7 @@ EVENT = {"source": "com.company.app", "detail-type": "t", "detail": {"n": 2}}
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:q"
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:f"
 STREAM = "arn:aws:kinesis:us-east-1:123456789012:stream/s"
+INSTANCES = "arn:aws:ec2:us-east-1:123456789012:instance/*"
 ROLE = "arn:aws:iam::123456789012:role/events"
 
 
@@ -142,7 +143,7 @@ class TestRule:
 
 
 class TestFunction:
-    @pytest.mark.parametrize("qualifier", ["", ":live", ":1"])
+    @pytest.mark.parametrize("qualifier", ["", ":live", ":1", ":$LATEST"])
     def test_granted(self, rule: str, hook: CloudWatchEventsHook, qualifier: str) -> None:
         put(hook, create_function(hook) + qualifier)
         assert check(hook).verdict == "ok"
@@ -173,9 +174,9 @@ class TestFunction:
     def test_missing(self, rule: str, hook: CloudWatchEventsHook, stub: Stub, role: dict[str, str]) -> None:
         if role:
             script_role(stub)
-            script_simulation(stub, ["lambda:InvokeFunction"], [FUNCTION])
+            script_simulation(stub, "lambda:InvokeFunction", FUNCTION)
         put(hook, FUNCTION, grant=False, **role)
-        (text,) = found(check(hook))
+        (text,) = [finding.text for finding in check(hook).findings if finding.severity == "problem"]
         assert FUNCTION in text
 
 
@@ -319,6 +320,50 @@ class TestLogGroup:
         assert "/aws/events/g" in text
 
 
+class TestWhatIsNotChecked:
+    """What nobody looked at is not ok."""
+
+    @pytest.mark.parametrize(
+        "arn",
+        [
+            "arn:aws:nova:us-east-1:123456789012:thing/t",
+            "arn:aws:ssm:us-east-1:123456789012:opsitem",
+            "arn:aws:events:us-east-1:123456789012:target/stop-instance",
+        ],
+    )
+    def test_admission_without_a_role(self, rule: str, hook: CloudWatchEventsHook, arn: str) -> None:
+        put(hook, arn)
+        (text,) = found(check(hook), "unknown")
+        assert arn in text
+        assert hook.check_targets(rule).problems == []
+
+    @pytest.mark.parametrize(
+        "arn",
+        [
+            "arn:aws:nova:us-east-1:123456789012:thing/t",
+            "arn:aws:events:us-east-1:123456789012:target/of-the-future",
+        ],
+    )
+    def test_what_the_role_has_to_allow(self, rule: str, hook: CloudWatchEventsHook, stub: Stub, arn: str) -> None:
+        put(hook, arn, RoleArn=ROLE)
+        script_role(stub)  # and no simulation
+        (text,) = found(check(hook), "unknown")
+        assert arn in text
+
+    def test_role_of_a_built_in_target(self, rule: str, hook: CloudWatchEventsHook, stub: Stub) -> None:
+        put(hook, "arn:aws:events:us-east-1:123456789012:target/stop-instance", RoleArn=ROLE)
+        script_role(stub)
+        script_simulation(stub, "ec2:StopInstances", INSTANCES)
+        assert check(hook).verdict == "ok"
+
+    def test_policy_of_api_gateway(self, rule: str, hook: CloudWatchEventsHook) -> None:
+        api = "arn:aws:execute-api:us-east-1:123456789012:a1b2/prod/POST/orders"
+        put(hook, api)
+        (text,) = found(check(hook), "unknown")
+        assert api in text
+        assert '"execute-api:Invoke"' in text
+
+
 def script_role(stub: Stub, trust: Policy | None = None) -> None:
     role = {"RoleName": "events", "Arn": ROLE, "Path": "/", "RoleId": "A" * 16, "CreateDate": "2026-01-01"}
     document = json.dumps(trust or trust_policy())
@@ -328,11 +373,25 @@ def script_role(stub: Stub, trust: Policy | None = None) -> None:
 
 
 def script_simulation(
-    stub: Stub, actions: list[str], resources: list[str], decision: str = "allowed", **members: Any
+    stub: Stub,
+    action: str,
+    resource: str,
+    decision: str = "allowed",
+    context: dict[str, str] | None = None,
+    **members: Any,
 ) -> None:
-    asked = {"PolicySourceArn": ROLE, "ActionNames": actions, "ResourceArns": resources}
-    results = [{"EvalActionName": action, "EvalDecision": decision, **members} for action in actions]
-    stub("iam").add_response("simulate_principal_policy", {"EvaluationResults": results}, asked)
+    entries = [
+        {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
+        for key, value in (context or {}).items()
+    ]
+    asked = {
+        "PolicySourceArn": ROLE,
+        "ActionNames": [action],
+        "ResourceArns": [resource],
+        "ContextEntries": entries,
+    }
+    result = {"EvalActionName": action, "EvalResourceName": resource, "EvalDecision": decision, **members}
+    stub("iam").add_response("simulate_principal_policy", {"EvaluationResults": [result]}, asked)
 
 
 class TestRole:
@@ -344,7 +403,7 @@ class TestRole:
 
     def test_that_is_right(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
         script_role(stub)
-        script_simulation(stub, ["kinesis:PutRecord"], [STREAM])
+        script_simulation(stub, "kinesis:PutRecord", STREAM)
         assert check(hook).verdict == "ok"
 
     def test_that_is_missing(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
@@ -371,7 +430,7 @@ class TestRole:
     )
     def test_that_does_not_trust(self, hook: CloudWatchEventsHook, stub: Stub, trust: Policy) -> None:
         script_role(stub, trust)
-        script_simulation(stub, ["kinesis:PutRecord"], [STREAM])
+        script_simulation(stub, "kinesis:PutRecord", STREAM)
         (text,) = found(check(hook))
         assert "trust" in text
 
@@ -387,27 +446,69 @@ class TestRole:
     ) -> None:
         """As AWS recommends: https://docs.aws.amazon.com/eventbridge/latest/userguide/cross-service-confused-deputy-prevention.html"""
         script_role(stub, {"Statement": [{**trust_policy()["Statement"][0], "Condition": condition}]})
-        script_simulation(stub, ["kinesis:PutRecord"], [STREAM])
+        script_simulation(stub, "kinesis:PutRecord", STREAM)
         assert check(hook).verdict == "ok"
 
     def test_whose_trust_hangs_on_a_condition(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
         condition = {"DateLessThan": {"aws:CurrentTime": "2030-01-01T00:00:00Z"}}
         script_role(stub, {"Statement": [{**trust_policy()["Statement"][0], "Condition": condition}]})
-        script_simulation(stub, ["kinesis:PutRecord"], [STREAM])
+        script_simulation(stub, "kinesis:PutRecord", STREAM)
         assert len(found(check(hook), "unknown")) == 1
 
     @pytest.mark.parametrize("decision", ["implicitDeny", "explicitDeny"])
     def test_that_does_not_allow(self, hook: CloudWatchEventsHook, stub: Stub, decision: str) -> None:
         script_role(stub)
-        script_simulation(stub, ["kinesis:PutRecord"], [STREAM], decision)
+        script_simulation(stub, "kinesis:PutRecord", STREAM, decision)
         (text,) = found(check(hook))
         assert "kinesis:PutRecord" in text
 
-    def test_that_allows_on_a_condition(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
+    @pytest.mark.parametrize("for_the_resource", [False, True])
+    def test_that_allows_on_a_condition(self, hook: CloudWatchEventsHook, stub: Stub, for_the_resource: bool) -> None:
         script_role(stub)
-        missing = {"MissingContextValues": ["aws:sourcevpce"]}
-        script_simulation(stub, ["kinesis:PutRecord"], [STREAM], "implicitDeny", **missing)
+        missing: dict[str, Any] = {"MissingContextValues": ["aws:sourcevpce"]}
+        if for_the_resource:
+            on_stream = {"EvalResourceName": STREAM, "EvalResourceDecision": "implicitDeny", **missing}
+            missing = {"MissingContextValues": [], "ResourceSpecificResults": [on_stream]}
+        script_simulation(stub, "kinesis:PutRecord", STREAM, "implicitDeny", **missing)
         assert len(found(check(hook), "unknown")) == 1
+
+    @pytest.mark.parametrize(
+        ("by_name", "by_revision", "severities"),
+        [
+            ("allowed", "implicitDeny", []),
+            ("implicitDeny", "allowed", []),
+            ("implicitDeny", "implicitDeny", ["problem"]),
+        ],
+    )
+    def test_of_a_task_without_a_revision(
+        self, hook: CloudWatchEventsHook, stub: Stub, by_name: str, by_revision: str, severities: list[str]
+    ) -> None:
+        cluster = "arn:aws:ecs:us-east-1:123456789012:cluster/c"
+        task = "arn:aws:ecs:us-east-1:123456789012:task-definition/d"
+        put(hook, cluster, RoleArn=ROLE, EcsParameters={"TaskDefinitionArn": task})
+        script_role(stub)
+        context = {"ecs:cluster": cluster}
+        script_simulation(stub, "ecs:RunTask", task, by_name, context)
+        script_simulation(stub, "ecs:RunTask", f"{task}:*", by_revision, context)
+        assert [finding.severity for finding in check(hook).findings] == severities
+
+    def test_that_may_allow_some_of_what_is_not_known(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
+        document = "arn:aws:ssm:us-east-1:123456789012:document/d"
+        put(hook, document, RoleArn=ROLE)
+        script_role(stub)
+        script_simulation(stub, "ssm:SendCommand", document)
+        script_simulation(stub, "ssm:SendCommand", INSTANCES, "implicitDeny")
+        (text,) = found(check(hook), "unknown")
+        assert INSTANCES in text
+
+    def test_that_allows_one_of_two(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
+        document = "arn:aws:ssm:us-east-1:123456789012:document/d"
+        put(hook, document, RoleArn=ROLE)
+        script_role(stub)
+        script_simulation(stub, "ssm:SendCommand", document, "implicitDeny")
+        script_simulation(stub, "ssm:SendCommand", INSTANCES)
+        (text,) = found(check(hook))
+        assert document in text
 
     @pytest.mark.parametrize("operation", ["get_role", "simulate_principal_policy"])
     def test_that_we_may_not_look_at(self, hook: CloudWatchEventsHook, stub: Stub, operation: str) -> None:
@@ -424,8 +525,18 @@ class TestRole:
     def test_of_a_queue_needs_no_queue_policy(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
         put(hook, create_queue(hook), RoleArn=ROLE, grant=False)
         script_role(stub)
-        script_simulation(stub, ["sqs:SendMessage"], [QUEUE])
-        assert check(hook).verdict == "ok"
+        script_simulation(stub, "sqs:SendMessage", QUEUE)
+        (text,) = found(check(hook), "unknown")  # that AWS advises against
+        assert "RoleArn" in text
+
+    def test_of_an_encrypted_queue_may_let_eventbridge_use_the_key(
+        self, hook: CloudWatchEventsHook, stub: Stub
+    ) -> None:
+        put(hook, create_queue(hook, KmsMasterKeyId="alias/aws/sqs"), RoleArn=ROLE, grant=False)
+        script_role(stub)
+        script_simulation(stub, "sqs:SendMessage", QUEUE)
+        _, text = found(check(hook), "unknown")
+        assert "alias/aws/sqs" in text
 
 
 class TestForm:
