@@ -17,7 +17,7 @@ from airflow_cwevents.exceptions import (
     RuleHasTargetsError,
     RuleNotFoundError,
 )
-from airflow_cwevents.hooks.errors import code_of, message_of, rule_errors
+from airflow_cwevents.hooks.errors import is_conflict, message_of, rule_errors
 from airflow_cwevents.hooks.permissions import PermissionsHook
 from airflow_cwevents.hooks.target_requests import TARGET_ATTEMPTS, are_permanent, check_shapes, in_tens
 from airflow_cwevents.limits import MAX_TARGETS_PER_RULE
@@ -193,7 +193,7 @@ class TargetsHook(PermissionsHook):
             with rule_errors(name, event_bus_name, _FORCE_REMEDY):
                 self.conn.delete_rule(Name=name, **extra)
         except ClientError as error:
-            if code_of(error) == "ConcurrentModificationException" or "since it has targets" in message_of(error):
+            if is_conflict(error) or "since it has targets" in message_of(error):
                 return False
             raise
         return True
