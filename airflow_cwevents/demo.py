@@ -67,10 +67,10 @@ def run_demo() -> int:
 
 
 def example_dags_folder() -> Path:
-    """Return the folder with the example DAGs: in the wheel beside this file, in a checkout at the top."""
-    here = Path(__file__).parent
-    installed = here / "example_dags"
-    return installed if installed.is_dir() else here.parent / "dags"
+    """Return the folder with the example DAGs: installed where Airflow looks for them, in a checkout at the top."""
+    top = Path(__file__).parents[1]
+    installed = top / "airflow_provider_cwevents" / "example_dags"
+    return installed if installed.is_dir() else top / "dags"
 
 
 def _run(interrupts: Interrupts, stack: ExitStack) -> dict[str, Any]:

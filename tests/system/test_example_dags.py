@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from airflow_cwevents.demo import create_prerequisites, example_dags_folder, rec
 from airflow_cwevents.local_aws import LocalAws
 from tests.system.conftest import RunDag
 
+ROOT = Path(__file__).parents[2]
 TESTED = {"example_cwevents", "example_setup_teardown", "example_rule_lifecycle", "example_send_many"}
 
 
@@ -43,6 +45,13 @@ NOTHING: dict[str, list[str]] = {"rules": [], "buses": [], "queues": []}
 
 def test_every_example_is_tested() -> None:
     assert {path.stem for path in example_dags_folder().glob("*.py")} == TESTED
+
+
+def test_every_example_goes_into_the_wheel_where_airflow_looks_for_it() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    module = settings["project"]["name"].replace("-", "_")
+    expected = {f"dags/{path.name}": f"{module}/example_dags/{path.name}" for path in (ROOT / "dags").glob("*.py")}
+    assert settings["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"] == expected
 
 
 def test_every_example_is_read_without_an_error(airflow_database: None) -> None:
