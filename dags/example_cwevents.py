@@ -6,6 +6,9 @@ schedule only would never match a sent event, so this one has a pattern as well:
 each event of the application.
 
 The function and the role are those of the tutorial's first part; trigger the DAG with their ARNs.
+
+AWS takes up to a minute until a new rule matches, and drops what none matches: trigger the DAG once more after the
+first time.
 """
 
 from __future__ import annotations
