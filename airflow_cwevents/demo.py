@@ -136,7 +136,7 @@ def create_prerequisites(aws: LocalAws) -> dict[str, str]:
         Code={"ZipFile": _zipped("index.py", FUNCTION_CODE)},
     )["FunctionArn"]
     print(f"Created function  {function}")
-    return {"role_arn": role, "function_arn": function, "region_name": aws.region}
+    return {"role_arn": role, "function_arn": function}
 
 
 def _zipped(name: str, text: str) -> bytes:

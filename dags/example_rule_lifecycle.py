@@ -34,7 +34,7 @@ with DAG(
     max_active_runs=1,  # as the rule is called the same in each
     doc_md=__doc__,
     tags=["example", "cwevents"],
-    default_args={"aws_conn_id": "{{ params.aws_conn_id }}", "region_name": "{{ params.region_name }}"},
+    default_args={"aws_conn_id": "{{ params.aws_conn_id }}", "region_name": "{{ params.region_name or '' }}"},
     params={
         "settle_seconds": Param(
             60,
@@ -43,7 +43,7 @@ with DAG(
             type="integer",
             minimum=0,
         ),
-        "region_name": Param("us-east-1", title="Region", type="string"),
+        "region_name": Param(None, title="Region", description="If none, the connection's", type=["null", "string"]),
         "aws_conn_id": Param("aws_default", title="Connection", type="string"),
     },
 ) as dag:

@@ -106,6 +106,40 @@ def test_a_new_rule_gets_time_until_it_matches(run_dag: RunDag, name: str, send:
     assert send in settle.get_flat_relative_ids()
 
 
+@pytest.mark.parametrize(
+    ("name", "region_of_the_form", "expected"),
+    [
+        ("example_setup_teardown", None, "eu-west-1"),
+        ("example_setup_teardown", "us-west-2", "us-west-2"),
+        ("example_rule_lifecycle", None, "eu-west-1"),
+    ],
+)
+def test_region_is_the_connections_unless_the_form_has_one(
+    local_aws: LocalAws,
+    run_dag: RunDag,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    region_of_the_form: str | None,
+    expected: str,
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", local_aws.connection.replace(local_aws.region, "eu-west-1"))
+    run = run_dag(name, settle_seconds=0, region_name=region_of_the_form)
+    assert set(states(run).values()) == {"success"}
+    assert result(run, "create_queue").split(":")[3] == expected
+    assert result(run, "put_rule").split(":")[3] == expected
+
+
+@pytest.mark.parametrize(
+    ("region_of_the_form", "expected"), [(None, "eu-west-1"), ("", "eu-west-1"), ("us-west-2",) * 2]
+)
+def test_region_is_the_functions_unless_the_form_has_one(
+    run_dag: RunDag, region_of_the_form: str | None, expected: str
+) -> None:
+    params = {"function_arn": "arn:aws:lambda:eu-west-1:123456789012:function:f", "region_name": region_of_the_form}
+    task = import_module("example_cwevents").dag.get_task("put_rule")
+    assert task.render_template(task.region_name, {"params": params}) == expected
+
+
 def test_own_resources_are_removed_after_a_failure(
     aws_default: LocalAws, run_dag: RunDag, monkeypatch: pytest.MonkeyPatch
 ) -> None:
