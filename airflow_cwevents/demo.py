@@ -25,7 +25,7 @@ from typing import Any
 from airflow_cwevents.interrupts import Interrupts
 from airflow_cwevents.local_aws import LocalAws, LocalAwsError, isolated_environment
 from airflow_cwevents.policies import trust_policy, tutorial_role_policy
-from airflow_cwevents.processes import Process
+from airflow_cwevents.processes import Process, python_command
 
 ROLE = "AWS_Events_Invoke_Targets"
 FUNCTION = "hello-world"
@@ -104,14 +104,15 @@ def _airflow(aws: LocalAws, folder: Path, log: Path) -> Iterator[Process]:
     dags = folder / "dags"
     dags.mkdir()
     shutil.copy(example_dags_folder() / "example_cwevents.py", dags)
-    settings = {
+    environment = {
+        **os.environ,
         "AIRFLOW_HOME": str(folder / "airflow"),
         "AIRFLOW_CONN_AWS_DEFAULT": aws.connection,
         "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
     }
-    with Process([sys.executable, "-m", "airflow_cwevents.demo_airflow"], log, settings) as process:
+    with Process(python_command("airflow_cwevents.demo_airflow"), log, environment) as process:
         yield process
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -15,19 +16,24 @@ from typing import Self
 END_SECONDS = 5.0
 
 
+def python_command(module: str) -> list[str]:
+    """Return the command that runs a module, whatever files lie in the working directory (``-P``)."""
+    return [sys.executable, "-P", "-m", module]
+
+
 class Process:
     """
     A process in a group of its own, as a context manager; a Ctrl-C in the terminal does not reach it.
 
     :param command: what to run.
     :param log: the file that its standard error is written to.
-    :param settings: environment variables beside those of this process.
+    :param environment: its environment variables, all of them.
     """
 
-    def __init__(self, command: Sequence[str], log: Path, settings: Mapping[str, str]) -> None:
+    def __init__(self, command: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
         self._command = command
         self._log = log
-        self._settings = settings
+        self._environment = environment
 
     def __enter__(self) -> Self:
         with self._log.open("wb") as log:
@@ -36,7 +42,7 @@ class Process:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env={**os.environ, **self._settings},
+                env=self._environment,
                 text=True,
                 start_new_session=True,
             )

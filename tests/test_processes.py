@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -18,7 +19,7 @@ child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
 print(child.pid, flush=True)
 time.sleep(0.1)
 """
-    with Process([sys.executable, "-c", program], tmp_path / "log", {}) as process:
+    with Process([sys.executable, "-c", program], tmp_path / "log", os.environ) as process:
         child = int(next(process.lines(10)))
     for _ in range(100):
         if not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE:
@@ -30,5 +31,5 @@ time.sleep(0.1)
 
 def test_lines_end_with_the_time(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "import time; print('one', flush=True); time.sleep(60)"]
-    with Process(command, tmp_path / "log", {}) as process:
+    with Process(command, tmp_path / "log", os.environ) as process:
         assert [line.strip() for line in process.lines(0.5)] == ["one"]

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,13 +16,14 @@ import psutil
 import pytest
 
 from airflow_cwevents.interrupts import SIGNALS
+from airflow_cwevents.processes import python_command
 
-COMMAND = [sys.executable, "-m", "airflow_cwevents", "demo"]
+COMMAND = [*python_command("airflow_cwevents"), "demo"]
 
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """Give a user's environment, with an AWS, a proxy and an Airflow of their own, none of which is to be used."""
+    """Give a user's environment, with an AWS, a proxy, an Airflow, a ministack and a Docker, all to be let alone."""
     home = tmp_path / "home"
     (home / ".aws").mkdir(parents=True)
     (home / ".aws" / "credentials").write_text("[default]\naws_access_key_id = REAL\naws_secret_access_key = REAL\n")
@@ -37,6 +39,12 @@ def environment(tmp_path: Path) -> dict[str, str]:
         "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
         "HTTP_PROXY": "http://127.0.0.1:9",
         "http_proxy": "http://127.0.0.1:9",
+        "PERSIST_STATE": "1",
+        "STATE_DIR": str(home / "state"),
+        "SERVICES": "s3",
+        "USE_SSL": "1",
+        "LAMBDA_EXECUTOR": "docker",
+        "DOCKER_HOST": f"unix://{tmp_path}/docker",
         "PYTHONUNBUFFERED": "1",
     }
 
@@ -45,7 +53,13 @@ def environment(tmp_path: Path) -> dict[str, str]:
 def clean(tmp_path: Path, environment: dict[str, str]) -> Iterator[None]:
     """Look afterwards whether a process or a file is left."""
     before = set((tmp_path / "home").rglob("*"))
-    yield
+    with socket.socket(socket.AF_UNIX) as docker:
+        docker.bind(str(tmp_path / "docker"))
+        docker.listen()
+        docker.setblocking(False)
+        yield
+        with pytest.raises(BlockingIOError):  # nobody called
+            docker.accept()
     assert set((tmp_path / "home").rglob("*")) == before
     left = [path.name for path in (tmp_path / "tmp").iterdir() if path.suffix != ".log"]
     assert left == []
@@ -60,8 +74,10 @@ def _environment(process: psutil.Process) -> str:
 
 
 @pytest.mark.usefixtures("clean")
-def test_shows_the_event_as_the_function_received_it(environment: dict[str, str]) -> None:
-    run = subprocess.run(COMMAND, env=environment, capture_output=True, text=True, timeout=180)
+def test_shows_the_event_as_the_function_received_it(environment: dict[str, str], tmp_path: Path) -> None:
+    for module in ("calendar", "airflow_local_settings"):  # Python and Airflow import them
+        (tmp_path / f"{module}.py").write_text("raise SystemExit('the working directory is on the path')")
+    run = subprocess.run(COMMAND, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=180)
     assert run.returncode == 0, run.stdout + run.stderr
     event = json.loads(re.search(r"^\{$.*^\}$", run.stdout, re.MULTILINE | re.DOTALL)[0])  # type: ignore[index]
     assert event["detail"] == {"key1": "value1", "key2": "value2"}

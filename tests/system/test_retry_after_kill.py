@@ -80,7 +80,8 @@ class RealAirflow:
         (dags / "send.py").write_text(DAG_FILE % ENTRIES)
         extra = {"region_name": "us-east-1", "endpoint_url": endpoint_url}
         connection = {"conn_type": "aws", "login": "test", "password": "test", "extra": extra}
-        self.settings = {
+        self.environment = {
+            **os.environ,
             "AIRFLOW_HOME": str(home),
             "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection),
             "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}",
@@ -102,7 +103,7 @@ class RealAirflow:
 
     def process(self, *arguments: str) -> Process:
         command = [sys.executable, "-m", "airflow", *arguments]
-        return Process(command, self.home / f"{arguments[0]}.log", self.settings)
+        return Process(command, self.home / f"{arguments[0]}.log", self.environment)
 
     def process_of_try(self, number: int) -> int | None:
         lines = self.notes.read_text().splitlines() if self.notes.exists() else []
