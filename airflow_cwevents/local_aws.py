@@ -48,7 +48,8 @@ class LocalAws:
     @contextmanager
     def process(self) -> Iterator[Process]:
         """Start it, and end it; nothing of it is kept."""
-        with Process(python_command("ministack"), self._log, self._environment()) as self._process:
+        command = python_command("ministack")
+        with Process(command, self._log, self._environment(), piped=False) as self._process:
             yield self._process
 
     def _environment(self) -> dict[str, str]:
@@ -79,7 +80,7 @@ class LocalAws:
                 time.sleep(0.05)
             else:
                 return
-        raise LocalAwsError(f"ministack did not start:\n{self._log.read_text()[-2000:]}")
+        raise LocalAwsError(f"ministack ended before it answered, or did not answer within {START_SECONDS} s")
 
     @property
     def connection(self) -> str:

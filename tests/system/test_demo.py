@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from airflow_cwevents import demo
 from airflow_cwevents.interrupts import SIGNALS
 from airflow_cwevents.processes import python_command
 
@@ -61,7 +62,7 @@ def clean(tmp_path: Path, environment: dict[str, str]) -> Iterator[None]:
         with pytest.raises(BlockingIOError):  # nobody called
             docker.accept()
     assert set((tmp_path / "home").rglob("*")) == before
-    left = [path.name for path in (tmp_path / "tmp").iterdir() if path.suffix != ".log"]
+    left = [path.name for path in (tmp_path / "tmp").iterdir() if not path.name.startswith("airflow-cwevents-logs-")]
     assert left == []
     assert [process for process in psutil.process_iter() if str(tmp_path) in _environment(process)] == []
 
@@ -104,14 +105,55 @@ def test_interrupted(environment: dict[str, str], when: str, number: signal.Sign
     assert "Traceback" not in output + errors
 
 
-@pytest.mark.usefixtures("clean")
-def test_failure_says_where_airflows_log_is(environment: dict[str, str]) -> None:
-    program = """
-import airflow_cwevents.demo as demo
-demo.create_prerequisites = lambda aws: {"role_arn": "no ARN", "function_arn": "no ARN"}
-raise SystemExit(demo.run_demo())
-"""
+def run_altered(environment: dict[str, str], alteration: str) -> tuple[str, Path]:
+    """Run the demo with something altered that makes it fail; return what it says, and where the logs are."""
+    program = f"import airflow_cwevents.demo as demo\n{alteration}\nraise SystemExit(demo.run_demo())"
     run = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=180)
     assert run.returncode == 1
-    log = Path(run.stderr.split("Airflow's log: ")[1].strip())
-    assert "role_arn" in log.read_text()
+    said, logs = run.stderr.removesuffix("\nNothing else was left behind.\n").split("\nLogs: ")
+    return said, Path(logs)
+
+
+@pytest.mark.usefixtures("clean")
+def test_failure_of_the_dag(environment: dict[str, str]) -> None:
+    alteration = 'demo.create_prerequisites = lambda aws: {"role_arn": "no ARN", "function_arn": "no ARN"}'
+    said, logs = run_altered(environment, alteration)
+    assert said == "\nThe demo failed: the DAG did not run to its end"
+    assert "role_arn" in (logs / "airflow.log").read_text()
+    assert "MiniStack" in (logs / "ministack.log").read_text()
+
+
+@pytest.mark.usefixtures("clean")
+def test_failure_of_the_demo_itself(environment: dict[str, str]) -> None:
+    said, logs = run_altered(environment, "demo.create_prerequisites = lambda aws: 1 / 0")
+    assert said == "\nThe demo failed: ZeroDivisionError('division by zero')"
+    assert "Traceback" in (logs / "demo.log").read_text()
+
+
+@pytest.mark.usefixtures("clean")
+def test_airflow_takes_too_long(environment: dict[str, str]) -> None:
+    said, _ = run_altered(environment, "demo.AIRFLOW_SECONDS = 0.1")
+    assert said == "\nThe demo failed: Airflow took longer than 0.1 s"
+
+
+@pytest.mark.usefixtures("clean")
+def test_nobody_reads_on(environment: dict[str, str]) -> None:
+    process = subprocess.Popen(COMMAND, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout
+    assert process.stderr
+    assert "Starting a local AWS" in process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait(60) == 1
+
+
+def test_says_what_is_left_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(demo, "_run", lambda interrupts, folder: None)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert demo.run_demo() == 0
+    assert "Nothing was left behind." in capsys.readouterr().out
+    monkeypatch.setattr("shutil.rmtree", lambda folder, ignore_errors: None)
+    assert demo.run_demo() == 0
+    assert capsys.readouterr().out.endswith(f" s. {next(tmp_path.iterdir())} was left behind.\n")
