@@ -55,6 +55,8 @@ def run_demo() -> int:
     if importlib.util.find_spec("ministack") is None:
         print("The demo needs the package ministack. Install 'airflow-provider-cwevents[demo]'", file=sys.stderr)
         return FAILED
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # also where it is no terminal
     try:
         return _run_and_clean_up()
     except BrokenPipeError:  # nobody reads on, as with ``airflow-cwevents demo | head -1``
@@ -99,7 +101,7 @@ def _outcome(interrupts: Interrupts, folder: Path) -> tuple[int, str]:
 
 def _run(interrupts: Interrupts, folder: Path) -> None:
     aws = LocalAws(folder)
-    print(f"Starting a local AWS (ministack) on {aws.url}", flush=True)
+    print(f"Starting a local AWS (ministack) on {aws.url}")
     with isolated_environment(folder, aws.url), aws.process(), _airflow(aws, folder) as airflow:
         with interrupts.allowed():
             event = _run_tutorial(aws, airflow)
@@ -167,7 +169,7 @@ def _run_dag(airflow: Process, conf: dict[str, str]) -> str:
         for line in airflow.lines(AIRFLOW_SECONDS):
             report = json.loads(line)
             results[report["task"]] = report["result"]
-            print(f"  {report['task']:<12} {_shown(report['result'])}", flush=True)
+            print(f"  {report['task']:<12} {_shown(report['result'])}")
     except TimeoutError as error:
         raise DemoError(f"Airflow took longer than {AIRFLOW_SECONDS} s") from error
     if "put_events" not in results:

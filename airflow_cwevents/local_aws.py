@@ -59,7 +59,8 @@ class LocalAws:
             **kept,
             "GATEWAY_PORT": str(self._port),
             "BIND_HOST": "127.0.0.1",
-            "IOT_MTLS_ENABLED": "0",
+            "IOT_MTLS_ENABLED": "0",  # it and SFTP would listen on ports, and not on the loopback address only
+            "SFTP_ENABLED": "0",
             "DOCKER_HOST": f"unix://{self._log.parent}/no-docker",  # it removes the containers of other ministacks
             "AWS_EC2_METADATA_DISABLED": "true",
             "NO_PROXY": "*",

@@ -34,6 +34,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
         **os.environ,
         "HOME": str(home),
         "TMPDIR": str(temporary),
+        "PYTHONUNBUFFERED": "",
         "AIRFLOW_HOME": str(home / "airflow"),
         "AIRFLOW_CONN_AWS_DEFAULT": "aws://REAL:REAL@",
         "AWS_PROFILE": "production",
@@ -46,7 +47,6 @@ def environment(tmp_path: Path) -> dict[str, str]:
         "USE_SSL": "1",
         "LAMBDA_EXECUTOR": "docker",
         "DOCKER_HOST": f"unix://{tmp_path}/docker",
-        "PYTHONUNBUFFERED": "1",
     }
 
 
