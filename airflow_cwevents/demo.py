@@ -16,16 +16,15 @@ import shutil
 import sys
 import tempfile
 import time
+import traceback
 import zipfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from airflow_cwevents.interrupts import Interrupts
 from airflow_cwevents.local_aws import LocalAws, LocalAwsError, isolated_environment
 from airflow_cwevents.policies import trust_policy, tutorial_role_policy
-from airflow_cwevents.processes import Process
+from airflow_cwevents.processes import Process, python_command
 
 ROLE = "AWS_Events_Invoke_Targets"
 FUNCTION = "hello-world"
@@ -39,6 +38,8 @@ def handler(event, context):
 """
 ARRIVAL_SECONDS = 30
 AIRFLOW_SECONDS = 300
+FAILED = 1
+INTERRUPTED = 130
 
 
 class DemoError(Exception):
@@ -51,68 +52,82 @@ def run_demo() -> int:
 
     :return: the exit status: 0 if the function received the event.
     """
-    began_at = time.monotonic()
+    if importlib.util.find_spec("ministack") is None:
+        print("The demo needs the package ministack. Install 'airflow-provider-cwevents[demo]'", file=sys.stderr)
+        return FAILED
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # also where it is no terminal
     try:
-        with Interrupts() as interrupts, ExitStack() as stack:
-            event = _run(interrupts, stack)
-            print(f"\nThe Lambda function received:\n{json.dumps(event, indent=2)}\n")
-    except KeyboardInterrupt:
-        print("\nInterrupted. Nothing was left behind.", file=sys.stderr)
-        return 130
-    except (DemoError, LocalAwsError) as error:
-        print(f"\nThe demo failed: {error}", file=sys.stderr)
-        return 1
-    print(f"Done in {time.monotonic() - began_at:.0f} s. Nothing was left behind.")
-    return 0
+        return _run_and_clean_up()
+    except BrokenPipeError:  # nobody reads on, as with ``airflow-cwevents demo | head -1``
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
 
 
 def example_dags_folder() -> Path:
-    """Return the folder with the example DAGs: in the wheel beside this file, in a checkout at the top."""
-    here = Path(__file__).parent
-    installed = here / "example_dags"
-    return installed if installed.is_dir() else here.parent / "dags"
+    """Return the folder with the example DAGs: installed where Airflow looks for them, in a checkout at the top."""
+    top = Path(__file__).parents[1]
+    installed = top / "airflow_provider_cwevents" / "example_dags"
+    return installed if installed.is_dir() else top / "dags"
 
 
-def _run(interrupts: Interrupts, stack: ExitStack) -> dict[str, Any]:
-    if importlib.util.find_spec("ministack") is None:
-        raise DemoError("the package ministack is missing. Install 'airflow-provider-cwevents[demo]'")
-    folder = Path(tempfile.mkdtemp(prefix="airflow-cwevents-demo-"))
-    stack.callback(shutil.rmtree, folder, ignore_errors=True)
-    aws = LocalAws(folder)
-    stack.enter_context(isolated_environment(folder, aws.url))
-    print(f"Starting a local AWS (ministack) on {aws.url}", flush=True)
-    stack.enter_context(aws.process())
-    log = folder / "airflow.log"
-    airflow = stack.enter_context(_airflow(aws, folder, log))
-    with interrupts.allowed():
-        return _run_tutorial(aws, airflow, log)
+def _run_and_clean_up() -> int:
+    with Interrupts() as interrupts:
+        folder = Path(tempfile.mkdtemp(prefix="airflow-cwevents-demo-"))
+        try:
+            status, outcome = _outcome(interrupts, folder)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        left = folder if folder.exists() else "Nothing else" if status == FAILED else "Nothing"
+        print(f"{outcome}{left} was left behind.", file=sys.stderr if status else sys.stdout)
+        return status
 
 
-def _run_tutorial(aws: LocalAws, airflow: Process, log: Path) -> dict[str, Any]:
-    aws.wait_until_ready()
-    conf = create_prerequisites(aws)
+def _outcome(interrupts: Interrupts, folder: Path) -> tuple[int, str]:
+    """Run the demo, and return the exit status and what to say at the end."""
+    began_at = time.monotonic()
     try:
-        event_id = _run_dag(airflow, conf)
-        return received_event(aws, event_id)
-    except DemoError as error:
-        raise DemoError(f"{error}\nAirflow's log: {_keep(log)}") from error
+        _run(interrupts, folder)
+    except KeyboardInterrupt:
+        return INTERRUPTED, "\nInterrupted. "
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        (folder / "demo.log").write_text(traceback.format_exc())
+        reason = error if isinstance(error, DemoError | LocalAwsError) else repr(error)
+        return FAILED, f"\nThe demo failed: {reason}\nLogs: {_keep_logs(folder)}\n"
+    return 0, f"Done in {time.monotonic() - began_at:.0f} s. "
 
 
-@contextmanager
-def _airflow(aws: LocalAws, folder: Path, log: Path) -> Iterator[Process]:
-    """Start Airflow in a process of its own, which gets ready while the rest does; see ``demo_airflow``."""
+def _run(interrupts: Interrupts, folder: Path) -> None:
+    aws = LocalAws(folder)
+    print(f"Starting a local AWS (ministack) on {aws.url}")
+    with isolated_environment(folder, aws.url), aws.process(), _airflow(aws, folder) as airflow:
+        with interrupts.allowed():
+            event = _run_tutorial(aws, airflow)
+        print(f"\nThe Lambda function received:\n{json.dumps(event, indent=2)}\n")
+
+
+def _run_tutorial(aws: LocalAws, airflow: Process) -> dict[str, Any]:
+    aws.wait_until_ready()
+    event_id = _run_dag(airflow, create_prerequisites(aws))
+    return received_event(aws, event_id)
+
+
+def _airflow(aws: LocalAws, folder: Path) -> Process:
+    """Return Airflow as a process of its own, which gets ready while the rest does; see ``demo_airflow``."""
     dags = folder / "dags"
     dags.mkdir()
     shutil.copy(example_dags_folder() / "example_cwevents.py", dags)
-    settings = {
+    environment = {
+        **os.environ,
         "AIRFLOW_HOME": str(folder / "airflow"),
         "AIRFLOW_CONN_AWS_DEFAULT": aws.connection,
         "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
     }
-    with Process([sys.executable, "-m", "airflow_cwevents.demo_airflow"], log, settings) as process:
-        yield process
+    return Process(python_command("airflow_cwevents.demo_airflow"), folder / "airflow.log", environment, piped=True)
 
 
 def create_prerequisites(aws: LocalAws) -> dict[str, str]:
@@ -136,7 +151,7 @@ def create_prerequisites(aws: LocalAws) -> dict[str, str]:
         Code={"ZipFile": _zipped("index.py", FUNCTION_CODE)},
     )["FunctionArn"]
     print(f"Created function  {function}")
-    return {"role_arn": role, "function_arn": function, "region_name": aws.region}
+    return {"role_arn": role, "function_arn": function}
 
 
 def _zipped(name: str, text: str) -> bytes:
@@ -150,10 +165,13 @@ def _run_dag(airflow: Process, conf: dict[str, str]) -> str:
     print("Running DAG example_cwevents in Airflow")
     results: dict[str, Any] = {}
     airflow.write_line(json.dumps(conf))
-    for line in airflow.lines(AIRFLOW_SECONDS):
-        report = json.loads(line)
-        results[report["task"]] = report["result"]
-        print(f"  {report['task']:<12} {_shown(report['result'])}", flush=True)
+    try:
+        for line in airflow.lines(AIRFLOW_SECONDS):
+            report = json.loads(line)
+            results[report["task"]] = report["result"]
+            print(f"  {report['task']:<12} {_shown(report['result'])}")
+    except TimeoutError as error:
+        raise DemoError(f"Airflow took longer than {AIRFLOW_SECONDS} s") from error
     if "put_events" not in results:
         raise DemoError("the DAG did not run to its end")
     return str(results["put_events"][0])
@@ -190,8 +208,9 @@ def _log_messages(logs: Any) -> list[str]:
     return [event["message"] for event in logs.filter_log_events(logGroupName=group)["events"]]
 
 
-def _keep(log: Path) -> Path:
-    """Save the log from being removed with the rest, for the user to read."""
-    descriptor, kept = tempfile.mkstemp(prefix="airflow-cwevents-demo-", suffix=".log")
-    os.close(descriptor)
-    return Path(shutil.copy(log, kept))
+def _keep_logs(folder: Path) -> Path:
+    """Save the logs from being removed with the rest, and return where they are."""
+    kept = Path(tempfile.mkdtemp(prefix="airflow-cwevents-logs-"))
+    for log in folder.glob("*.log"):
+        shutil.copy(log, kept)
+    return kept

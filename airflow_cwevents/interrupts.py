@@ -15,6 +15,8 @@ class Interrupts:
     """
     Turns SIGINT, SIGTERM and SIGHUP into KeyboardInterrupt, but only where that is allowed; elsewhere they wait.
 
+    A signal that is ignored, as nohup has it, stays so.
+
     A context manager, to be used in the main thread; afterwards signals do what they did before.
     """
 
@@ -23,7 +25,8 @@ class Interrupts:
         self._received = False
 
     def __enter__(self) -> Self:
-        self._handlers = {number: signal.signal(number, self._receive) for number in SIGNALS}
+        heeded = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        self._handlers = {number: signal.signal(number, self._receive) for number in heeded}
         return self
 
     def __exit__(

@@ -6,7 +6,6 @@ import json
 import os
 import site
 import socket
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,13 +14,16 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
-from airflow_cwevents.processes import Process
+from airflow_cwevents.processes import Process, python_command
 
 REGION = "us-east-1"
 START_SECONDS = 30
 # What might lead to the real AWS, to a proxy, or to the user's own Airflow.
 _FOREIGN_PREFIXES = ("AWS_", "AIRFLOW", "_AIRFLOW", "BOTO", "MINISTACK_", "LOCALSTACK_")
 _PROXIES = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"})
+# What Python, and the libraries that it loads, need of the user's environment.
+_KEPT_PREFIXES = ("LC_", "PYTHON")
+_KEPT = frozenset({"PATH", "HOME", "TMPDIR", "LANG", "TZ", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "SYSTEMROOT"})
 
 
 class LocalAwsError(Exception):
@@ -46,9 +48,23 @@ class LocalAws:
     @contextmanager
     def process(self) -> Iterator[Process]:
         """Start it, and end it; nothing of it is kept."""
-        settings = {"GATEWAY_PORT": str(self._port), "BIND_HOST": "127.0.0.1", "IOT_MTLS_ENABLED": "0"}
-        with Process([sys.executable, "-m", "ministack"], self._log, settings) as self._process:
+        command = python_command("ministack")
+        with Process(command, self._log, self._environment(), piped=False) as self._process:
             yield self._process
+
+    def _environment(self) -> dict[str, str]:
+        """Return an environment without the user's settings of ministack, whose names are plain, or their Docker."""
+        kept = {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith(_KEPT_PREFIXES)}
+        return {
+            **kept,
+            "GATEWAY_PORT": str(self._port),
+            "BIND_HOST": "127.0.0.1",
+            "IOT_MTLS_ENABLED": "0",  # it and SFTP would listen on ports, and not on the loopback address only
+            "SFTP_ENABLED": "0",
+            "DOCKER_HOST": f"unix://{self._log.parent}/no-docker",  # it removes the containers of other ministacks
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "NO_PROXY": "*",
+        }
 
     def wait_until_ready(self) -> None:
         """
@@ -65,7 +81,7 @@ class LocalAws:
                 time.sleep(0.05)
             else:
                 return
-        raise LocalAwsError(f"ministack did not start:\n{self._log.read_text()[-2000:]}")
+        raise LocalAwsError(f"ministack ended before it answered, or did not answer within {START_SECONDS} s")
 
     @property
     def connection(self) -> str:

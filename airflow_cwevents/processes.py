@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -15,28 +16,35 @@ from typing import Self
 END_SECONDS = 5.0
 
 
+def python_command(module: str) -> list[str]:
+    """Return the command that runs a module, whatever files lie in the working directory (``-P``)."""
+    return [sys.executable, "-P", "-m", module]
+
+
 class Process:
     """
     A process in a group of its own, as a context manager; a Ctrl-C in the terminal does not reach it.
 
     :param command: what to run.
-    :param log: the file that its standard error is written to.
-    :param settings: environment variables beside those of this process.
+    :param log: the file that it writes to, but for what is read with ``lines``.
+    :param environment: its environment variables, all of them.
+    :param piped: whether its standard input and output are for ``write_line`` and ``lines``; unread, they block it.
     """
 
-    def __init__(self, command: Sequence[str], log: Path, settings: Mapping[str, str]) -> None:
+    def __init__(self, command: Sequence[str], log: Path, environment: Mapping[str, str], *, piped: bool) -> None:
         self._command = command
         self._log = log
-        self._settings = settings
+        self._environment = environment
+        self._piped = piped
 
     def __enter__(self) -> Self:
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603 - the command is ours
                 self._command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
+                stdin=subprocess.PIPE if self._piped else subprocess.DEVNULL,
+                stdout=subprocess.PIPE if self._piped else log,
                 stderr=log,
-                env={**os.environ, **self._settings},
+                env=self._environment,
                 text=True,
                 start_new_session=True,
             )
@@ -72,13 +80,22 @@ class Process:
 
         :param seconds: how long the process may take; then it is ended.
         :return: the lines, as they come.
+        :raises TimeoutError: if it took longer.
         """
-        timer = threading.Timer(seconds, self._signal_group, [signal.SIGKILL])
+        ended = threading.Event()
+
+        def end() -> None:
+            ended.set()
+            self._signal_group(signal.SIGKILL)
+
+        timer = threading.Timer(seconds, end)
         timer.start()
         try:
             yield from self._process.stdout or ()
         finally:
             timer.cancel()
+        if ended.is_set():
+            raise TimeoutError(f"it took longer than {seconds:g} s")
 
     def _signal_group(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError):

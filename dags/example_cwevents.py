@@ -6,6 +6,12 @@ schedule only would never match a sent event, so this one has a pattern as well:
 each event of the application.
 
 The function and the role are those of the tutorial's first part; trigger the DAG with their ARNs.
+
+The rule stays, and fires every five minutes. Remove it with ``DeleteRuleOperator(task_id="delete_rule",
+name="DEMO_EVENT", revoke_permissions=True)``.
+
+AWS takes up to a minute until a new rule matches, and drops what none matches: trigger the DAG once more after the
+first time.
 """
 
 from __future__ import annotations
@@ -22,7 +28,10 @@ with DAG(
     catchup=False,
     doc_md=__doc__,
     tags=["example", "cwevents"],
-    default_args={"aws_conn_id": "{{ params.aws_conn_id }}", "region_name": "{{ params.region_name }}"},
+    default_args={
+        "aws_conn_id": "{{ params.aws_conn_id }}",
+        "region_name": "{{ params.region_name or params.function_arn.split(':')[3] }}",
+    },
     params={
         "role_arn": Param(
             title="Role ARN",
@@ -43,7 +52,7 @@ with DAG(
             type="string",
             pattern=r"^arn:.+$",
         ),
-        "region_name": Param("us-east-1", title="Region", description="The function's AWS region", type="string"),
+        "region_name": Param(None, title="Region", description="If none, the function's", type=["null", "string"]),
         "aws_conn_id": Param(
             "aws_default", title="Connection", description="The Airflow connection to AWS", type="string"
         ),

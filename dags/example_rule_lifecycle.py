@@ -7,7 +7,9 @@ not deliver; ``observe`` receives the event.
 
 from __future__ import annotations
 
+import time
 from typing import Any
+from uuid import uuid4
 
 from airflow.sdk import DAG, Param, setup, task, teardown
 
@@ -29,11 +31,19 @@ with DAG(
     dag_id="example_rule_lifecycle",
     schedule=None,
     catchup=False,
+    max_active_runs=1,  # as the rule is called the same in each
     doc_md=__doc__,
     tags=["example", "cwevents"],
-    default_args={"aws_conn_id": "{{ params.aws_conn_id }}", "region_name": "{{ params.region_name }}"},
+    default_args={"aws_conn_id": "{{ params.aws_conn_id }}", "region_name": "{{ params.region_name or '' }}"},
     params={
-        "region_name": Param("us-east-1", title="Region", type="string"),
+        "settle_seconds": Param(
+            60,
+            title="Settle (seconds)",
+            description="AWS takes up to a minute until a new rule matches; 0 on a local AWS",
+            type="integer",
+            minimum=0,
+        ),
+        "region_name": Param(None, title="Region", description="If none, the connection's", type=["null", "string"]),
         "aws_conn_id": Param("aws_default", title="Connection", type="string"),
     },
 ) as dag:
@@ -46,21 +56,27 @@ with DAG(
     @setup
     def create_queue(params: dict[str, Any] | None = None) -> str:
         sqs = sqs_client(params or {})
-        url = sqs.create_queue(QueueName=NAME)["QueueUrl"]
+        name = f"{NAME}-{uuid4()}"  # a name is not to be had again within 60 s
+        url = sqs.create_queue(QueueName=name)["QueueUrl"]
         return str(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"])
 
     @task
-    def observe(event_ids: list[str], params: dict[str, Any] | None = None) -> None:
+    def settle(params: dict[str, Any] | None = None) -> None:
+        """Wait: AWS drops an event for good that a new rule does not match yet."""
+        time.sleep((params or {})["settle_seconds"])
+
+    @task
+    def observe(event_ids: list[str], queue_arn: str, params: dict[str, Any] | None = None) -> None:
         sqs = sqs_client(params or {})
-        url = sqs.get_queue_url(QueueName=NAME)["QueueUrl"]
+        url = sqs.get_queue_url(QueueName=queue_arn.split(":")[-1])["QueueUrl"]
         messages = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20).get("Messages", [])
         if not any(event_ids[0] in message["Body"] for message in messages):
             raise RuntimeError(f"event {event_ids[0]} did not arrive")
 
     @teardown
-    def delete_queue(params: dict[str, Any] | None = None) -> None:
+    def delete_queue(queue_arn: str, params: dict[str, Any] | None = None) -> None:
         sqs = sqs_client(params or {})
-        sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=NAME)["QueueUrl"])
+        sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=queue_arn.split(":")[-1])["QueueUrl"])
 
     queue_arn = create_queue()
     put_rule = PutRuleOperator(
@@ -86,13 +102,12 @@ with DAG(
         task_id="send",
         entries=[{"Source": "com.company.orders", "DetailType": "orderPlaced", "Detail": DETAIL}],
     )
-    observed = observe(send.output)
+    observed = observe(send.output, queue_arn)
     disable = DisableRuleOperator(task_id="disable", name=NAME)
     enable = EnableRuleOperator(task_id="enable", name=NAME)
     remove_targets = RemoveTargetsOperator(task_id="remove_targets", rule=NAME, revoke_permissions=True)
     delete_rule = DeleteRuleOperator(task_id="delete_rule", name=NAME).as_teardown(setups=put_rule)
-    queue_deleted = delete_queue()
+    queue_deleted = delete_queue(queue_arn)
 
-    put_rule >> put_targets >> check >> send
+    put_rule >> put_targets >> check >> settle() >> send
     observed >> disable >> enable >> remove_targets >> delete_rule >> queue_deleted
-    queue_arn >> queue_deleted

@@ -23,7 +23,7 @@ with DAG(
     catchup=False,
     doc_md=__doc__,
     tags=["example", "cwevents"],
-    default_args={"aws_conn_id": "{{ params.aws_conn_id }}", "region_name": "{{ params.region_name }}"},
+    default_args={"aws_conn_id": "{{ params.aws_conn_id }}", "region_name": "{{ params.region_name or '' }}"},
     params={
         "path": Param(
             f"{tempfile.gettempdir()}/airflow-cwevents-orders.jsonl",
@@ -32,7 +32,7 @@ with DAG(
             type="string",
         ),
         "count": Param(10_000, title="Events", type="integer", minimum=1),
-        "region_name": Param("us-east-1", title="Region", type="string"),
+        "region_name": Param(None, title="Region", description="If none, the connection's", type=["null", "string"]),
         "aws_conn_id": Param("aws_default", title="Connection", type="string"),
     },
 ) as dag:

@@ -7,7 +7,9 @@ and received. Teardown tasks remove all of it, also if a task in between fails. 
 
 from __future__ import annotations
 
+import time
 from typing import Any
+from uuid import uuid4
 
 from airflow.sdk import DAG, Param, setup, task, teardown
 
@@ -19,11 +21,19 @@ with DAG(
     dag_id="example_setup_teardown",
     schedule=None,
     catchup=False,
+    max_active_runs=1,  # as the bus is called the same in each
     doc_md=__doc__,
     tags=["example", "cwevents"],
-    default_args={"aws_conn_id": "{{ params.aws_conn_id }}", "region_name": "{{ params.region_name }}"},
+    default_args={"aws_conn_id": "{{ params.aws_conn_id }}", "region_name": "{{ params.region_name or '' }}"},
     params={
-        "region_name": Param("us-east-1", title="Region", type="string"),
+        "settle_seconds": Param(
+            60,
+            title="Settle (seconds)",
+            description="AWS takes up to a minute until a new rule matches; 0 on a local AWS",
+            type="integer",
+            minimum=0,
+        ),
+        "region_name": Param(None, title="Region", description="If none, the connection's", type=["null", "string"]),
         "aws_conn_id": Param("aws_default", title="Connection", type="string"),
     },
 ) as dag:
@@ -41,21 +51,27 @@ with DAG(
     @setup
     def create_queue(params: dict[str, Any] | None = None) -> str:
         sqs = client("sqs", params or {})
-        url = sqs.create_queue(QueueName=NAME)["QueueUrl"]
+        name = f"{NAME}-{uuid4()}"  # a name is not to be had again within 60 s
+        url = sqs.create_queue(QueueName=name)["QueueUrl"]
         return str(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"])
 
     @task
-    def receive(event_ids: list[str], params: dict[str, Any] | None = None) -> None:
+    def settle(params: dict[str, Any] | None = None) -> None:
+        """Wait: AWS drops an event for good that a new rule does not match yet."""
+        time.sleep((params or {})["settle_seconds"])
+
+    @task
+    def receive(event_ids: list[str], queue_arn: str, params: dict[str, Any] | None = None) -> None:
         sqs = client("sqs", params or {})
-        url = sqs.get_queue_url(QueueName=NAME)["QueueUrl"]
+        url = sqs.get_queue_url(QueueName=queue_arn.split(":")[-1])["QueueUrl"]
         messages = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20).get("Messages", [])
         if not any(event_ids[0] in message["Body"] for message in messages):
             raise RuntimeError(f"event {event_ids[0]} did not arrive")
 
     @teardown
-    def delete_queue(params: dict[str, Any] | None = None) -> None:
+    def delete_queue(queue_arn: str, params: dict[str, Any] | None = None) -> None:
         sqs = client("sqs", params or {})
-        sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=NAME)["QueueUrl"])
+        sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=queue_arn.split(":")[-1])["QueueUrl"])
 
     @teardown
     def delete_bus(params: dict[str, Any] | None = None) -> None:
@@ -87,14 +103,13 @@ with DAG(
             }
         ],
     )
-    received = receive(put_events.output)
+    received = receive(put_events.output, queue_arn)
     delete_rule = DeleteRuleOperator(
         task_id="delete_rule", name=NAME, event_bus_name=NAME, revoke_permissions=True
     ).as_teardown(setups=put_rule)
-    queue_deleted = delete_queue()
+    queue_deleted = delete_queue(queue_arn)
     bus_deleted = delete_bus()
 
-    bus >> put_rule >> put_targets >> put_events
+    bus >> put_rule >> put_targets >> settle() >> put_events
     received >> delete_rule >> [queue_deleted, bus_deleted]
-    queue_arn >> queue_deleted
     bus >> bus_deleted

@@ -54,6 +54,48 @@ def test_waits_while_things_are_started_and_ended(number: signal.Signals) -> Non
     assert (reached, kept) == (["started"], [])
 
 
+def test_several_in_a_row_interrupt_once() -> None:
+    kept: list[str] = []
+
+    def work(interrupts: Interrupts, stack: ExitStack) -> None:
+        stack.enter_context(resource(kept, signal.SIGTERM))
+        with interrupts.allowed():
+            pytest.fail("it went on")
+
+    with Interrupts() as interrupts:
+        for number in SIGNALS:
+            signal.raise_signal(number)
+        with pytest.raises(KeyboardInterrupt), ExitStack() as stack:
+            work(interrupts, stack)
+        for number in SIGNALS:
+            signal.raise_signal(number)
+    assert kept == []
+
+
+@pytest.mark.parametrize("ignored", SIGNALS)
+def test_what_is_ignored_stays_so(ignored: signal.Signals) -> None:
+    """A process started by nohup ignores SIGHUP, one in a shell's background SIGINT; others still interrupt."""
+    before = signal.signal(ignored, signal.SIG_IGN)
+    heeded = next(number for number in SIGNALS if number is not ignored)
+    reached: list[signal.Signals] = []
+
+    def work(interrupts: Interrupts) -> None:
+        with interrupts.allowed():
+            for number in (ignored, ignored, heeded):
+                signal.raise_signal(number)
+                reached.append(number)
+
+    try:
+        with Interrupts() as interrupts:
+            with pytest.raises(KeyboardInterrupt):
+                work(interrupts)
+            signal.raise_signal(ignored)
+        assert signal.getsignal(ignored) is signal.SIG_IGN
+    finally:
+        signal.signal(ignored, before)
+    assert reached == [ignored, ignored]
+
+
 def test_signals_do_afterwards_what_they_did_before() -> None:
     before = [signal.getsignal(number) for number in SIGNALS]
     with Interrupts():

@@ -67,7 +67,7 @@ def own_parameters(operator: type, base: type) -> dict[str, str]:
 
 
 def test_first_thirty_lines_have_the_two_commands_and_what_they_show() -> None:
-    top = "\n".join(README.splitlines()[:36])
+    top = "\n".join(README.splitlines()[:30])
     assert "airflow-cwevents demo" in top
     assert ".venv/bin/pytest" in top
     assert "The Lambda function received:" in top

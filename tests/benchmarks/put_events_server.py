@@ -1,4 +1,8 @@
-"""A server that answers as PutEvents does, after a set time; as a process: ``python put_events_server.py 0.02``."""
+"""
+A server that answers as PutEvents does, after a set time; as a process: ``python put_events_server.py 0.02``.
+
+GET tells how many entries it has accepted.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +14,8 @@ import uuid
 _RESULTS = [{"EventId": str(uuid.uuid4())} for _ in range(10)]
 
 
-def _response(count: int) -> bytes:
-    body = json.dumps({"FailedEntryCount": 0, "Entries": _RESULTS[:count]}).encode()
+def _response(content: object) -> bytes:
+    body = json.dumps(content).encode()
     head = (
         "HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.1\r\n"
         f"x-amzn-RequestId: {uuid.uuid4()}\r\nDate: Mon, 23 Nov 2026 11:48:33 GMT\r\n"
@@ -20,13 +24,14 @@ def _response(count: int) -> bytes:
     return head.encode() + body
 
 
-_RESPONSES = [_response(count) for count in range(11)]
+_RESPONSES = [_response({"FailedEntryCount": 0, "Entries": _RESULTS[:count]}) for count in range(11)]
 
 
 class PutEvents(asyncio.Protocol):
     """One connection. It counts entries by their sources rather than parse them, so as not to be what is measured."""
 
     latency = 0.0
+    accepted = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
@@ -36,13 +41,19 @@ class PutEvents(asyncio.Protocol):
         self._received += data
         while (end := self._received.find(b"\r\n\r\n")) >= 0:
             head = self._received[:end].lower()
+            if head.startswith(b"get"):
+                self._received = self._received[end + 4 :]
+                self._transport.write(_response(PutEvents.accepted))  # type: ignore[attr-defined]
+                continue
             at = head.index(b"content-length:") + len(b"content-length:")
             length = int(head[at:].split(b"\r\n", 1)[0])
             if len(self._received) < end + 4 + length:
                 return
             body = self._received[end + 4 : end + 4 + length]
             self._received = self._received[end + 4 + length :]
-            response = _RESPONSES[body.count(b'"Source"')]
+            count = body.count(b'"Source"')
+            PutEvents.accepted += count
+            response = _RESPONSES[count]
             if self.latency:
                 asyncio.get_running_loop().call_later(self.latency, self._transport.write, response)  # type: ignore[attr-defined]
             else:

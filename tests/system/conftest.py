@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -42,14 +42,10 @@ def aws_default(local_aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> LocalAw
 def run_dag(airflow_database: None, monkeypatch: pytest.MonkeyPatch) -> RunDag:
     """Give a function that runs an example DAG in this process and returns its run."""
     monkeypatch.syspath_prepend(str(example_dags_folder()))
+    for path in example_dags_folder().glob("*.py"):
+        sys.modules.pop(path.stem, None)  # a DAG keeps the parameters of its last run
 
     def run(name: str, **conf: Any) -> Any:
         return import_module(name).dag.test(run_conf=conf)
 
     return run
-
-
-@pytest.fixture
-def dags_folder() -> Path:
-    """Give the folder with the example DAGs."""
-    return example_dags_folder()

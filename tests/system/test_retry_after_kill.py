@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import sqlite3
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -18,7 +17,7 @@ import pytest
 from airflow import __version__ as airflow_version
 from packaging.version import Version
 
-from airflow_cwevents.processes import Process
+from airflow_cwevents.processes import Process, python_command
 from tests.fault_server import Entry, FaultServer, Reply
 
 HAS_STATE_STORE = Version(airflow_version) >= Version("3.3")
@@ -80,7 +79,8 @@ class RealAirflow:
         (dags / "send.py").write_text(DAG_FILE % ENTRIES)
         extra = {"region_name": "us-east-1", "endpoint_url": endpoint_url}
         connection = {"conn_type": "aws", "login": "test", "password": "test", "extra": extra}
-        self.settings = {
+        self.environment = {
+            **os.environ,
             "AIRFLOW_HOME": str(home),
             "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection),
             "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}",
@@ -100,9 +100,9 @@ class RealAirflow:
             ["dag-processor"],
         )
 
-    def process(self, *arguments: str) -> Process:
-        command = [sys.executable, "-m", "airflow", *arguments]
-        return Process(command, self.home / f"{arguments[0]}.log", self.settings)
+    def process(self, *arguments: str, piped: bool = False) -> Process:
+        command = [*python_command("airflow"), *arguments]
+        return Process(command, self.home / f"{arguments[0]}.log", self.environment, piped=piped)
 
     def process_of_try(self, number: int) -> int | None:
         lines = self.notes.read_text().splitlines() if self.notes.exists() else []
@@ -130,7 +130,7 @@ def server() -> Iterator[FaultServer]:
 @pytest.fixture
 def airflow(tmp_path: Path, server: FaultServer) -> Iterator[RealAirflow]:
     airflow = RealAirflow(tmp_path / "airflow", server.url)
-    with airflow.process("db", "migrate") as migration:
+    with airflow.process("db", "migrate", piped=True) as migration:
         list(migration.lines(120))
     with ExitStack() as stack:
         for arguments in airflow.commands:
