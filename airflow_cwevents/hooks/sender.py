@@ -35,6 +35,8 @@ MAX_UNSETTLED_ENTRIES = 10_000
 MAX_HELD_BYTES = 64 * 1024 * 1024
 # So many bad entries in a row are told of before more are read.
 MAX_BAD_IN_A_ROW = 20
+# How long results may wait while entries are read, in seconds.
+SUBMIT_SECONDS = 0.02
 # How long to wait at most before on_tick is called again, in seconds.
 TICK_SECONDS = 1.0
 # Airflow kills a task 5 seconds after it asked it to end; the checkpoint needs some of them.
@@ -217,21 +219,27 @@ class _Sending:
 
     def _submit(self) -> None:
         """Send as much as may be sent; hurry back if there are results, as the source may be slow."""
+        hurry_at = self._clock() + SUBMIT_SECONDS
         self._hurried = False
-        while not self._stopped and self._throttle.admits(self._workers.busy) and (job := list(self._next_requests())):
+        while not self._stopped and self._throttle.admits(self._workers.busy):
+            if not (job := list(self._next_requests(hurry_at))):
+                return
             self._workers.submit(job)
-            if self._workers.have_results:
+            if self._must_hurry(hurry_at):
                 self._hurried = True
                 return
 
-    def _next_requests(self) -> Iterator[_Request]:
+    def _must_hurry(self, hurry_at: float) -> bool:
+        return self._workers.have_results and self._clock() >= hurry_at
+
+    def _next_requests(self, hurry_at: float) -> Iterator[_Request]:
         for _ in range(self._throttle.requests_per_job):
             if self._throttle.seconds_until_free() or not (batch := self._next_batch()):
                 return
             self.requests += 1
             self.bytes += sum(item.size for item in batch)
             yield _Request(self._throttle.on_send(len(batch)), batch)
-            if self._workers.have_results:
+            if self._must_hurry(hurry_at):
                 return
 
     def _next_batch(self) -> list[SizedEntry] | None:
