@@ -201,6 +201,8 @@ class _Sending:
     def _results_until_stopped(self) -> Iterator[EntryResult]:
         while not self._stopped:
             self._submit()
+            if self._hurried:
+                self._settle()
             yield from self._known()
             if not self._unfinished:
                 break
