@@ -11,7 +11,7 @@ Errors of this provider. Each carries what it is about as attributes, so that co
     │   ├── InvalidScheduleError        a schedule expression: expression
     │   └── InvalidEventPatternError    an event pattern: path
     ├── PutEventsError                  some entries were not accepted: failed
-    ├── PutEventsStoppedError           the task was killed while it sent: sent
+    ├── PutEventsStoppedError           the task was killed, or AWS is out of reach: sent
     ├── PutTargetsError                 some targets were not accepted: failed
     ├── RemoveTargetsError              some targets were not removed: failed
     ├── TargetCheckError                some targets cannot be invoked: problems
@@ -221,11 +221,14 @@ class PutEventsStoppedError(CloudWatchEventsError):
     Sending was stopped before its end; what was sent is recorded, and a retry sends the rest.
 
     :param sent: how many entries are known to have been accepted.
+    :param reason: why; None if the task was killed.
     """
 
-    def __init__(self, sent: int) -> None:
-        super().__init__(f"Sending was stopped after {sent} entries; the others were not sent")
+    def __init__(self, sent: int, reason: str | None = None) -> None:
+        why = f": {reason}" if reason else ""
+        super().__init__(f"Sending was stopped after {sent} entries; the others were not sent{why}")
         self.sent = sent
+        self.reason = reason
 
 
 class _TargetsError(CloudWatchEventsError):

@@ -35,6 +35,8 @@ MAX_UNSETTLED_ENTRIES = 10_000
 MAX_HELD_BYTES = 64 * 1024 * 1024
 # So many bad entries in a row are told of before more are read.
 MAX_BAD_IN_A_ROW = 20
+# So long after requests began to fail, without one that succeeded since, no more are sent.
+OUTAGE_SECONDS = 300.0
 # How long results may wait while entries are read, in seconds.
 SUBMIT_SECONDS = 0.02
 # How long to wait at most before on_tick is called again, in seconds.
@@ -60,11 +62,12 @@ class SizedEntry:
 
 @dataclass(slots=True)
 class _Request:
-    """A request, numbered in the order of sending; when it is answered, with the response or an error, and the time."""
+    """A request, numbered in the order of sending; when it is answered, with the response or an error, and times."""
 
     number: int
     batch: list[SizedEntry]
     seconds: float = 0.0
+    answered_at: float = 0.0
     response: Mapping[str, Any] | None = None
     error: Exception | None = None
 
@@ -171,6 +174,7 @@ class _Sending:
         self._given = 0
         self._sent = 0
         self._hurried = False
+        self._failing_since: float | None = None
         self._stop_at: float | None = None
 
     def stop(self) -> None:
@@ -329,6 +333,7 @@ class _Sending:
         except Exception as error:
             request.error = error
         request.seconds = time.perf_counter() - begin
+        request.answered_at = self._clock()
         return request
 
     def _settle(self) -> None:
@@ -345,6 +350,7 @@ class _Sending:
         if answer.error is not None:
             self._settle_error(answer, answer.error)
         else:
+            self._failing_since = None
             self._settle_response(answer, answer.response or {})
 
     def _settle_response(self, answer: _Request, response: Mapping[str, Any]) -> None:
@@ -370,6 +376,7 @@ class _Sending:
         code, message = error_code(error), error_message(error)
         if is_transient(error):
             self._throttle.on_throttled(answer.number)
+            self._give_up_after_a_while(answer.answered_at, f"{code}: {message}")
         if code in {"ValidationException", "413"} and len(answer.batch) > 1:
             # One entry must not cost the others their place, nor a region with a lower limit all of them.
             middle = len(answer.batch) // 2
@@ -379,6 +386,15 @@ class _Sending:
         again = not isinstance(error, BotoCoreError | ClientError) or isinstance(error, ResponseParserError)
         for item in answer.batch:
             self._fail(item, code, message, again=again, transient=is_transient(error))
+
+    def _give_up_after_a_while(self, failed_at: float, reason: str) -> None:
+        """Stop if requests have only failed for long: each of millions would otherwise be waited for."""
+        if self._failing_since is None:
+            self._failing_since = failed_at
+        elif failed_at - self._failing_since > OUTAGE_SECONDS and self._source_error is None:
+            why = f"for {OUTAGE_SECONDS:.0f} s no request has succeeded, the last with {reason}"
+            self._source_error = PutEventsStoppedError(self._sent, why)
+            self.stop()
 
     def _fail(self, item: SizedEntry, code: str, message: str, *, again: bool, transient: bool = False) -> None:
         now = self._clock()

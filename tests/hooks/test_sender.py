@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tenacity import wait_fixed, wait_none
@@ -452,3 +453,43 @@ def test_drain_gives_what_is_known_after_an_exception() -> None:
         results.extend(result.index for result in sending)
     results += [result.index for result in sending.drain()]
     assert sorted(results) == list(range(calls * 10))
+
+
+def test_outage_that_does_not_end_is_not_waited_for_by_every_entry() -> None:
+    now = 0.0
+    calls = 0
+
+    def put(entries: list[Mapping[str, Any]]) -> dict[str, Any]:
+        nonlocal now, calls
+        now += 60
+        calls += 1
+        if calls <= 10:
+            return ok(entries)
+        raise EndpointConnectionError(endpoint_url="https://events")
+
+    options = SendOptions(max_concurrency=1)
+    sending = EventSender(put, items(100_000), options, wait_none(), clock=lambda: now)
+    results: list[EntryResult] = []
+    with pytest.raises(PutEventsStoppedError, match=r"300 s.*EndpointConnectionError") as caught:
+        results.extend(sending)
+    assert caught.value.sent == 100
+    assert not caught.value.permanent
+    assert calls < 30
+    assert [result.event_id is not None for result in results] == [True] * 100 + [False] * (len(results) - 100)
+    assert len(results) > 100
+
+
+def test_failures_with_successes_between_are_no_outage() -> None:
+    now = 0.0
+    calls = 0
+
+    def put(entries: list[Mapping[str, Any]]) -> dict[str, Any]:
+        nonlocal now, calls
+        now += 60
+        calls += 1
+        if calls % 3:
+            raise EndpointConnectionError(endpoint_url="https://events")
+        return ok(entries)
+
+    sending = EventSender(put, items(600), SendOptions(max_concurrency=1), wait_none(), clock=lambda: now)
+    assert sum(result.event_id is not None for result in sending) == 200
