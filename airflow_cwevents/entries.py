@@ -28,6 +28,8 @@ T = TypeVar("T")
 
 # What a file of failed entries says of each beside the entry itself; left out when the entry is sent again.
 FAILURE_MEMBERS = frozenset({"ErrorCode", "ErrorMessage"})
+# Whether something is a dict is known at once, whether it is another mapping is looked up.
+_MAPPING = (dict, Mapping)
 
 
 class Entry(TypedDict, total=False):
@@ -81,11 +83,12 @@ def normalise_entry(
     :return: a new dict.
     :raises InvalidEntryError: if AWS would refuse the entry, or accept and drop it.
     """
-    if not isinstance(entry, Mapping):
+    if not isinstance(entry, _MAPPING):
         raise InvalidEntryError(index, "", f"it is of type {type(entry).__name__}", "Give a dict", entry)
     if not entry.keys() <= members:
         _check_members(entry, index, members)
-    wire = {name: value for name, value in entry.items() if value is not None and name not in FAILURE_MEMBERS}
+        entry = {name: value for name, value in entry.items() if name in members}
+    wire = {name: value for name, value in entry.items() if value is not None}
     _check_source(wire, index)
     _check_detail_type(wire, index)
     wire["Detail"] = _detail_text(wire.get("Detail"), index)
@@ -232,7 +235,7 @@ def _detail_text(detail: object, index: int) -> str:
     if isinstance(detail, str):
         _check_detail_text(detail, index)
         return detail
-    if isinstance(detail, Mapping):
+    if isinstance(detail, _MAPPING):
         return _detail_from_mapping(detail, index)
     reason = "it is missing" if detail is None else f"it is of type {type(detail).__name__}, not a JSON object"
     raise InvalidEntryError(index, "Detail", reason, "Give a dict, {} if there is nothing to say", detail)

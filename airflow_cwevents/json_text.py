@@ -34,7 +34,7 @@ def to_json_text(value: object) -> str:
     :raises ValueError: if JSON cannot express the value; its text says why.
     """
     try:
-        return _encode(dict(value) if isinstance(value, Mapping) and not isinstance(value, dict) else value)
+        return _encode(value if isinstance(value, dict) or not isinstance(value, Mapping) else dict(value))
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"JSON cannot express it: {error}") from None
 
