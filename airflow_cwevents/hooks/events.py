@@ -60,7 +60,9 @@ class EventsHook(EventBusesHook):
         :param max_attempts: how often an entry is sent at most, the first time included.
         :param max_retry_seconds: how long after its first failure an entry is sent again at most, in seconds.
         :param max_events_per_second: the most events a second; None for as many as AWS takes.
-        :return: an iterator of :class:`~airflow_cwevents.entries.EntryResult`, one an entry, in input order.
+        :return: an iterator of :class:`~airflow_cwevents.entries.EntryResult`, one an entry, in input order. It raises
+            :class:`~airflow_cwevents.exceptions.PutEventsStoppedError` at the end if sending was stopped, or requests
+            have only failed for five minutes.
         :raises InvalidInputError: if a parameter, or an entry of a list or tuple, is bad; nothing was sent then.
         :raises EventBusNotFoundError: if a bus does not exist.
 

@@ -76,8 +76,8 @@ class EventSender(Iterator[EntryResult]):
     """
     Sends entries through a function that puts one request; iterating over it does the sending.
 
-    It raises :class:`PutEventsStoppedError` after :meth:`stop`, when it has given the results that are known. Who lets
-    go of it before its end ends the sending.
+    It raises :class:`PutEventsStoppedError` after :meth:`stop`, or when requests have only failed for five minutes, and
+    it has given the results that are known. Who lets go of it before its end ends the sending.
 
     :param put_events: puts up to ten entries, as boto3's ``put_events(Entries=…)`` does, from any thread.
     :param entries: the entries; those that cannot be sent, as their results. It is read as far ahead as is needed to
