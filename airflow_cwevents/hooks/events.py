@@ -173,8 +173,8 @@ class Preparation:
         self._max_bytes = max_bytes
         self._members = members
         self._check_event_bus = check_event_bus
-        # None for a bus that exists, or is not looked up
-        self._known_buses: dict[str | None, EventBusNotFoundError | None] = {None: None}
+        self._known_buses: set[str | None] = {None}
+        self._missing_buses: set[str] = set()
         self._check_bus_once(event_bus_name)
 
     def prepare(self, entries: Iterable[Entry | Mapping[str, Any]]) -> Iterable[SizedEntry | EntryResult]:
@@ -230,15 +230,14 @@ class Preparation:
         return map(SizedEntry, range(len(wires)), wires, sizes)
 
     def _check_bus_once(self, event_bus_name: str | None) -> None:
-        if event_bus_name not in self._known_buses:
-            self._known_buses[event_bus_name] = self._bus_error(event_bus_name)
-        if error := self._known_buses[event_bus_name]:
-            raise error
-
-    def _bus_error(self, event_bus_name: str | None) -> EventBusNotFoundError | None:
+        if event_bus_name in self._known_buses:
+            return
+        if event_bus_name in self._missing_buses:  # each entry its own error: one raised again keeps every frame
+            raise EventBusNotFoundError(event_bus_name)
         try:
             if self._check_event_bus:
                 self._check_event_bus(event_bus_name)
         except EventBusNotFoundError as error:
-            return error
-        return None
+            self._missing_buses.add(error.event_bus_name)
+            raise
+        self._known_buses.add(event_bus_name)

@@ -126,6 +126,15 @@ class TestEventBus:
         assert [result.error_code for result in results] == [None, "EventBusNotFound", None, "EventBusNotFound"]
         assert "'missing'" in str(results[3].error_message)
 
+    def test_entries_for_a_missing_bus_keep_nothing_of_each_other(self, hook: CloudWatchEventsHook) -> None:
+        preparation = hook.preparation(None, 1_000, check_event_bus=True)
+        frames = []
+        for index in range(5):
+            with pytest.raises(EventBusNotFoundError) as caught:
+                preparation.prepare_one(index, {**ENTRY, "EventBusName": "missing"})
+            frames.append(len(caught.traceback))
+        assert len(set(frames[1:])) == 1
+
     def test_each_bus_is_looked_up_once(self, hook: CloudWatchEventsHook) -> None:
         boto3.client("events").create_event_bus(Name="orders")
         looked_up: list[str] = []
