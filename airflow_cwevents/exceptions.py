@@ -24,8 +24,7 @@ Errors of this provider. Each carries what it is about as attributes, so that co
     ├── RuleHasTargetsError             targets linger on a rule that is to be deleted: rule
     └── RoleNotAssumableError           EventBridge may not assume the role: role_arn
 
-The module imports neither Airflow nor boto3. :mod:`airflow_cwevents.base` sees to it that a permanent error fails
-a task without Airflow's retries.
+The module imports neither Airflow nor boto3. Operators fail without Airflow's retries on a permanent error.
 """
 
 from __future__ import annotations

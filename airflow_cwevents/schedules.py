@@ -18,8 +18,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import dropwhile, islice, product
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from airflow_cwevents._aws.limits import MAX_SCHEDULE_EXPRESSION_LENGTH
 from airflow_cwevents.exceptions import InvalidScheduleError
-from airflow_cwevents.limits import MAX_SCHEDULE_EXPRESSION_LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

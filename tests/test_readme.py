@@ -12,12 +12,12 @@ import pytest
 
 import airflow_cwevents.operators
 import airflow_cwevents.transfers
-from airflow_cwevents.__main__ import main
-from airflow_cwevents.base import CloudWatchEventsBaseOperator
+from airflow_cwevents._cli.main import main
 from airflow_cwevents.exceptions import CloudWatchEventsError
-from airflow_cwevents.operator_policies import OPERATOR_NEEDS
-from airflow_cwevents.policies import trust_policy, tutorial_role_policy
-from airflow_cwevents.sending.operator import SendingBaseOperator
+from airflow_cwevents.iam.documents import trust_policy, tutorial_role_policy
+from airflow_cwevents.iam.operator_actions import OPERATOR_NEEDS
+from airflow_cwevents.operators.base import CloudWatchEventsBaseOperator
+from airflow_cwevents.operators.sending import SendingBaseOperator
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

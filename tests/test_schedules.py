@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airflow_cwevents._aws.limits import MAX_SCHEDULE_EXPRESSION_LENGTH
 from airflow_cwevents.exceptions import InvalidScheduleError
-from airflow_cwevents.limits import MAX_SCHEDULE_EXPRESSION_LENGTH
 from airflow_cwevents.schedules import next_times, validate_schedule
 
 if TYPE_CHECKING:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk.bases.decorator import DecoratedOperator, TaskDecorator, task_decorator_factory
 from airflow.sdk.definitions.context import context_merge
 
-from airflow_cwevents.base import as_list, no_retry_if_permanent
-from airflow_cwevents.compat import determine_kwargs
+from airflow_cwevents._airflow.compat import determine_kwargs
+from airflow_cwevents._airflow.failures import no_retry_if_permanent
+from airflow_cwevents._airflow.parameters import as_list
+from airflow_cwevents._send.detail_mapping import entry_mapping
 from airflow_cwevents.exceptions import InvalidInputError
 from airflow_cwevents.operators.events import PutEventsOperator
-from airflow_cwevents.sending.mapping import entry_mapping
-from airflow_cwevents.sending.operator import SendingBaseOperator
+from airflow_cwevents.operators.sending import SendingBaseOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

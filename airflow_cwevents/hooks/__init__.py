@@ -1,5 +1,6 @@
-"""The hook: all that talks to AWS."""
+"""The hook, which does everything that talks to AWS."""
 
+from airflow_cwevents._send.entries import EntryResult
 from airflow_cwevents.hooks.cloudwatch_events import CloudWatchEventsHook
 
-__all__ = ["CloudWatchEventsHook"]
+__all__ = ["CloudWatchEventsHook", "EntryResult"]

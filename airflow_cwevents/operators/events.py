@@ -6,16 +6,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_cwevents.base import as_list, no_retry_if_permanent
-from airflow_cwevents.sending.operator import SendingBaseOperator
-from airflow_cwevents.sending.spool import Spool
+from airflow_cwevents._airflow.failures import no_retry_if_permanent
+from airflow_cwevents._airflow.parameters import as_list
+from airflow_cwevents._send.spool import Spool
+from airflow_cwevents.operators.sending import SendingBaseOperator
 
 if TYPE_CHECKING:
     import jinja2
     from airflow.sdk import Context
 
-    from airflow_cwevents.entries import Entry
-    from airflow_cwevents.hooks.sender import SizedEntry
+    from airflow_cwevents._send.entries import Entry
+    from airflow_cwevents._send.sender import SizedEntry
 
 
 class PutEventsOperator(SendingBaseOperator):
@@ -114,7 +115,7 @@ def _has_template(text: str, env: jinja2.Environment) -> bool:
 
 
 def _sized(items: Iterable[tuple[int, int, dict[str, Any]]]) -> Iterator[SizedEntry]:
-    from airflow_cwevents.hooks.sender import SizedEntry
+    from airflow_cwevents._send.sender import SizedEntry
 
     return (SizedEntry(index, entry, size) for index, size, entry in items)
 

@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_cwevents.base import (
-    CloudWatchEventsBaseOperator,
-    as_bool,
-    is_literal,
-    no_retry_if_permanent,
-    permanent_errors_fail,
-)
+from airflow_cwevents._airflow.failures import no_retry_if_permanent, permanent_errors_fail
+from airflow_cwevents._airflow.parameters import as_bool, is_literal
 from airflow_cwevents.links import EventBusLink, EventRuleLink
+from airflow_cwevents.operators.base import CloudWatchEventsBaseOperator
 from airflow_cwevents.patterns import EventPattern
 from airflow_cwevents.schedules import validate_schedule
 

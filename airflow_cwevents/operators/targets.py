@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_cwevents.base import CloudWatchEventsBaseOperator, as_bool, as_list, as_number, no_retry_if_permanent
+from airflow_cwevents._airflow.failures import no_retry_if_permanent
+from airflow_cwevents._airflow.parameters import as_bool, as_list, as_number
+from airflow_cwevents._aws.limits import MAX_TARGETS_PER_RULE
 from airflow_cwevents.exceptions import TargetCheckError
-from airflow_cwevents.limits import MAX_TARGETS_PER_RULE
 from airflow_cwevents.links import EventBusLink, EventRuleLink
+from airflow_cwevents.operators.base import CloudWatchEventsBaseOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperatorLink, Context
 
-    from airflow_cwevents.targets import Target
+    from airflow_cwevents._declare.target_spec import Target
 
 
 class PutTargetsOperator(CloudWatchEventsBaseOperator):

@@ -7,19 +7,19 @@ from dataclasses import asdict
 from os.path import abspath
 from typing import TYPE_CHECKING, Any
 
-from airflow_cwevents.base import no_retry_if_permanent
-from airflow_cwevents.entries import EntryResult
+from airflow_cwevents._airflow.failures import no_retry_if_permanent
+from airflow_cwevents._send.detail_mapping import EntryMapping, entry_mapping
+from airflow_cwevents._send.entries import EntryResult
+from airflow_cwevents._send.json_lines import BadLineError, open_lines, parse_line
 from airflow_cwevents.exceptions import InvalidEntryError, InvalidInputError
-from airflow_cwevents.sending.json_lines import BadLineError, open_lines, parse_line
-from airflow_cwevents.sending.mapping import EntryMapping, entry_mapping
-from airflow_cwevents.sending.operator import SendingBaseOperator, as_object_storage_path
+from airflow_cwevents.operators.sending import SendingBaseOperator, as_object_storage_path
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
-    from airflow_cwevents.hooks.events import Preparation
-    from airflow_cwevents.hooks.sender import SizedEntry
-    from airflow_cwevents.sending.checkpoint import Checkpoint
+    from airflow_cwevents._send.checkpoint import Checkpoint
+    from airflow_cwevents._send.preparation import Preparation
+    from airflow_cwevents._send.sender import SizedEntry
 
 BAD_LINE = "BadLine"
 

@@ -75,7 +75,7 @@ def our_hook(count: int) -> Callable[[], object]:
     hook = CloudWatchEventsHook(None)
     hook.conn  # noqa: B018 - the others have their client by now as well
     given = events(count)
-    return lambda: sum(result.event_id is not None for result in hook.put_events(given))
+    return lambda: sum(result.event_id is not None for result in hook.stream_events(given))
 
 
 def our_hook_from_a_generator(count: int) -> Callable[[], object]:
@@ -83,8 +83,8 @@ def our_hook_from_a_generator(count: int) -> Callable[[], object]:
 
     hook = CloudWatchEventsHook(None)
     hook.conn  # noqa: B018
-    sum(1 for _ in hook.put_events(event(number) for number in range(2_000)))
-    return lambda: sum(r.event_id is not None for r in hook.put_events(event(number) for number in range(count)))
+    sum(1 for _ in hook.stream_events(event(number) for number in range(2_000)))
+    return lambda: sum(r.event_id is not None for r in hook.stream_events(event(number) for number in range(count)))
 
 
 def _dag(name: str) -> Callable[[], object]:

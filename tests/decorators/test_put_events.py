@@ -9,6 +9,7 @@ from airflow.sdk import DAG
 from airflow_cwevents.decorators import put_events_task
 from airflow_cwevents.exceptions import InvalidEntryError, InvalidInputError, PutEventsError, PutEventsStoppedError
 from tests.dict_store import DictStore
+from tests.failures import fails_with
 from tests.fault_server import FaultServer, Reply
 
 
@@ -66,7 +67,7 @@ def test_function_that_gives_nothing(server: FaultServer, nothing: Any) -> None:
 
 @pytest.mark.parametrize("bad", [None, {"Source": "s"}, "text", 7])
 def test_function_that_gives_no_entries(server: FaultServer, bad: object) -> None:
-    with pytest.raises(InvalidInputError):
+    with fails_with(InvalidInputError):
         run(lambda: bad)
 
 
@@ -75,7 +76,7 @@ def test_bad_entry_is_an_error_before_anything_is_sent(server: FaultServer) -> N
         for n in range(100):
             yield entry(n) if n != 60 else {**entry(n), "Detail": "[]"}
 
-    with pytest.raises(InvalidEntryError) as caught:
+    with fails_with(InvalidEntryError) as caught:
         run(orders)
     assert caught.value.index == 60
     assert server.requests == []
@@ -120,7 +121,7 @@ def test_source_that_is_no_text(source: object) -> None:
     def orders() -> list[dict[str, Any]]:
         return []
 
-    with pytest.raises(InvalidInputError) as caught:
+    with fails_with(InvalidInputError) as caught:
         run(orders, source=source, detail_type="t")
     assert caught.value.place == "source"
 

@@ -6,10 +6,10 @@ import pytest
 from botocore.config import Config
 from botocore.httpsession import URLLib3Session
 
+from airflow_cwevents._aws.client_config import REQUEST_ATTEMPTS
+from airflow_cwevents._send.options import MAX_CONCURRENCY
 from airflow_cwevents.exceptions import InvalidInputError
 from airflow_cwevents.hooks import CloudWatchEventsHook
-from airflow_cwevents.hooks.base import REQUEST_ATTEMPTS
-from airflow_cwevents.hooks.send_options import MAX_CONCURRENCY
 
 
 def hook_with(**arguments: Any) -> CloudWatchEventsHook:

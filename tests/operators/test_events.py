@@ -13,11 +13,12 @@ import pytest
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from airflow.sdk import DAG
 
-from airflow_cwevents.compat import AirflowFailException
+from airflow_cwevents._airflow.compat import AirflowFailException
+from airflow_cwevents._send.checkpoint import KEY
 from airflow_cwevents.exceptions import InvalidEntryError, InvalidInputError, PutEventsError, PutEventsStoppedError
 from airflow_cwevents.operators import PutEventsOperator
-from airflow_cwevents.sending.checkpoint import KEY
 from tests.dict_store import DictStore
+from tests.failures import fails_with
 from tests.fault_server import Entry, FaultServer, Reply
 
 
@@ -61,14 +62,14 @@ def test_mapped_upstream_gives_no_list(server: FaultServer) -> None:
 
 @pytest.mark.parametrize("bad", ["[{}]", {"Source": "s"}, 7, None])
 def test_entries_that_are_none(server: FaultServer, bad: object) -> None:
-    with pytest.raises(InvalidInputError) as caught:
+    with fails_with(InvalidInputError) as caught:
         run(operator(entries=bad))
     assert caught.value.place == "entries"
 
 
 def test_bad_entry_is_an_error_before_anything_is_sent(server: FaultServer, store: DictStore) -> None:
     bad = [*entries(25), {"Source": "s", "DetailType": "d", "Detail": "[]"}]
-    with pytest.raises(InvalidEntryError) as caught:
+    with fails_with(InvalidEntryError) as caught:
         run(operator(entries=bad), store)
     assert caught.value.place == "entries[25].Detail"
     assert server.requests == []
@@ -83,10 +84,10 @@ def test_parameters_reach_the_sender(server: FaultServer) -> None:
 def test_parameters_may_be_text_as_templates_make_them(server: FaultServer) -> None:
     given = operator(20, max_bytes="60", max_concurrency="2", max_failed="0", check_event_bus="False")
     assert None not in run(given)
-    with pytest.raises(InvalidInputError) as caught:
+    with fails_with(InvalidInputError) as caught:
         run(operator(check_event_bus="maybe"))
     assert caught.value.place == "check_event_bus"
-    with pytest.raises(InvalidInputError) as caught:
+    with fails_with(InvalidInputError) as caught:
         run(operator(max_failed="few"))
     assert caught.value.place == "max_failed"
 
@@ -117,7 +118,7 @@ class TestTemplates:
 class TestFailures:
     def test_all_others_are_sent_and_each_failed_one_is_named(self, server: FaultServer) -> None:
         server.script = refuse(3, 17)
-        with pytest.raises(PutEventsError) as caught:
+        with fails_with(PutEventsError) as caught:
             run(operator(30))
         assert [(entry.index, entry.code) for entry in caught.value.failed] == [
             (3, "MalformedDetail"),
@@ -142,13 +143,13 @@ class TestFailures:
 
     def test_one_more_than_is_tolerated(self, server: FaultServer) -> None:
         server.script = refuse(0, 1)
-        with pytest.raises(PutEventsError):
+        with fails_with(PutEventsError):
             run(operator(30, max_failed=1))
 
     def test_file_of_failed_entries_can_be_sent_as_it_is(self, server: FaultServer, tmp_path: Path) -> None:
         path = tmp_path / "failed.jsonl"
         server.script = refuse(3, 17)
-        with pytest.raises(PutEventsError) as caught:
+        with fails_with(PutEventsError) as caught:
             run(operator(30, failed_entries_path=str(path)))
         assert caught.value.path == str(path)
         server.script = lambda number, sent: None
@@ -294,7 +295,7 @@ def test_network_that_is_down_is_worth_a_retry_of_airflows(monkeypatch: pytest.M
 
 @pytest.mark.parametrize("value", [-1, "inf", "nan", 0.5, "many"])
 def test_bad_max_failed_is_told_before_anything_is_sent(server: FaultServer, value: object) -> None:
-    with pytest.raises(InvalidInputError) as caught:
+    with fails_with(InvalidInputError) as caught:
         run(operator(max_failed=value))
     assert caught.value.place == "max_failed"
     assert server.requests == []

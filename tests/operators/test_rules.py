@@ -8,10 +8,7 @@ import boto3
 import pytest
 from airflow.sdk import DAG, XComArg
 from botocore.exceptions import ClientError
-from tenacity import wait_none
 
-from airflow_cwevents.base import CloudWatchEventsBaseOperator
-from airflow_cwevents.compat import AirflowFailException
 from airflow_cwevents.exceptions import (
     InvalidEventPatternError,
     InvalidInputError,
@@ -23,6 +20,9 @@ from airflow_cwevents.exceptions import (
 from airflow_cwevents.hooks import CloudWatchEventsHook
 from airflow_cwevents.links.console import ConsolePlace
 from airflow_cwevents.operators import DeleteRuleOperator, DisableRuleOperator, EnableRuleOperator, PutRuleOperator
+from airflow_cwevents.operators.base import CloudWatchEventsBaseOperator
+from tests.conftest import NO_WAITS
+from tests.failures import fails_with
 
 ARN = "arn:aws:events:us-east-1:123456789012:rule/r"
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:q"
@@ -33,8 +33,7 @@ OPERATORS = [PutRuleOperator, EnableRuleOperator, DisableRuleOperator, DeleteRul
 @pytest.fixture(autouse=True)
 def _aws(aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have all tests use moto, and wait for nothing."""
-    for wait in ("rule_retry_wait", "target_retry_wait", "policy_settle_wait"):
-        monkeypatch.setattr(CloudWatchEventsHook, wait, wait_none())
+    monkeypatch.setattr(CloudWatchEventsHook, "retry_waits", NO_WAITS)
 
 
 def run(operator: type[CloudWatchEventsBaseOperator], **parameters: Any) -> Any:
@@ -81,10 +80,9 @@ class TestPutRule:
 
         task = PutRuleOperator(task_id="t", aws_conn_id=None, name="r", event_pattern=PATTERN, role_arn="x")
         task.hook.conn.meta.events.register("before-call.eventbridge.PutRule", refuse)
-        with pytest.raises(RoleNotAssumableError) as caught:
+        with fails_with(RoleNotAssumableError) as caught:
             task.execute({})  # type: ignore[typeddict-item]
         assert caught.value.role_arn == "x"
-        assert isinstance(caught.value, AirflowFailException)
 
     @pytest.mark.parametrize(
         ("parameters", "place"),
@@ -96,10 +94,9 @@ class TestPutRule:
         ],
     )
     def test_bad_input_fails_without_airflows_retries(self, parameters: dict[str, Any], place: str) -> None:
-        with pytest.raises(InvalidInputError) as caught:
+        with fails_with(InvalidInputError) as caught:
             run(PutRuleOperator, **{"name": "r", **parameters})
         assert caught.value.place == place
-        assert isinstance(caught.value, AirflowFailException)
 
 
 class TestWhenTheDagFileIsRead:
@@ -116,7 +113,7 @@ class TestWhenTheDagFileIsRead:
         ],
     )
     def test_mistake_in_a_literal_is_an_error(self, parameters: dict[str, Any], error: type[Exception]) -> None:
-        with pytest.raises(error):
+        with fails_with(error):
             PutRuleOperator(task_id="t", name="r", **parameters)
 
     @pytest.mark.parametrize(
@@ -130,9 +127,8 @@ class TestWhenTheDagFileIsRead:
         with DAG("d"):
             mapped = PutRuleOperator.partial(task_id="t", name="r").expand(**{field: [good, bad]})
         assert getattr(mapped.unmap({field: good}), field) == good
-        with pytest.raises(InvalidInputError) as caught:
+        with fails_with(InvalidInputError) as caught:
             mapped.unmap({field: bad})
-        assert isinstance(caught.value, AirflowFailException)
         assert caught.value.place
 
     @pytest.mark.parametrize(
@@ -206,10 +202,9 @@ class TestTemplates:
         with DAG("d", schedule=None):
             task = PutRuleOperator(task_id="t", aws_conn_id=None, name="r", event_pattern="{{ params.pattern }}")
         self.render(task, pattern='{"source": "x"}')
-        with pytest.raises(InvalidEventPatternError) as caught:
+        with fails_with(InvalidEventPatternError) as caught:
             task.execute({})  # type: ignore[typeddict-item]
         assert caught.value.path == "source"
-        assert isinstance(caught.value, AirflowFailException)
 
     @pytest.mark.parametrize(("text", "revoked"), [("True", True), ("false", False)])
     def test_switch(self, text: str, revoked: bool) -> None:
@@ -226,7 +221,7 @@ class TestTemplates:
         assert ("Policy" not in queue_attributes()) is revoked
 
     def test_switch_that_is_none(self) -> None:
-        with pytest.raises(InvalidInputError) as caught:
+        with fails_with(InvalidInputError) as caught:
             run(DeleteRuleOperator, name="r", force="perhaps")
         assert caught.value.place == "force"
 
@@ -257,10 +252,9 @@ class TestEnableAndDisable:
     @pytest.mark.parametrize("operator", [EnableRuleOperator, DisableRuleOperator])
     def test_missing_rule_fails_without_airflows_retries(self, operator: type[CloudWatchEventsBaseOperator]) -> None:
         boto3.client("events").create_event_bus(Name="orders")
-        with pytest.raises(RuleNotFoundError) as caught:
+        with fails_with(RuleNotFoundError) as caught:
             run(operator, name="r", event_bus_name="orders")
         assert (caught.value.rule, caught.value.event_bus_name) == ("r", "orders")
-        assert isinstance(caught.value, AirflowFailException)
 
 
 class TestDelete:
@@ -289,10 +283,9 @@ class TestDelete:
             task.execute({})  # type: ignore[typeddict-item]
             assert sent == [{"Name": "r", "Force": True}]
         else:
-            with pytest.raises(ManagedRuleError) as caught:
+            with fails_with(ManagedRuleError) as caught:
                 task.execute({})  # type: ignore[typeddict-item]
             assert caught.value.managed_by == "x.amazonaws.com"
-            assert isinstance(caught.value, AirflowFailException)
 
 
 @pytest.mark.parametrize("operator", OPERATORS)

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from airflow_cwevents.demo import example_dags_folder
-from airflow_cwevents.demo_airflow import prepare_database
-from airflow_cwevents.local_aws import LocalAws
+from airflow_cwevents._cli.demo.airflow_run import prepare_database
+from airflow_cwevents._cli.demo.local_aws import LocalAws
+from airflow_cwevents._cli.demo.run import example_dags_folder
 
 RunDag = Callable[..., Any]
 

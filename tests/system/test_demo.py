@@ -15,9 +15,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from airflow_cwevents import demo
-from airflow_cwevents.interrupts import SIGNALS
-from airflow_cwevents.processes import python_command
+from airflow_cwevents._cli.demo import run as demo
+from airflow_cwevents._cli.demo.interrupts import SIGNALS
+from airflow_cwevents._cli.demo.processes import python_command
 
 COMMAND = [*python_command("airflow_cwevents"), "demo"]
 
@@ -107,7 +107,7 @@ def test_interrupted(environment: dict[str, str], when: str, number: signal.Sign
 
 def run_altered(environment: dict[str, str], alteration: str) -> tuple[str, Path]:
     """Run the demo with something altered that makes it fail; return what it says, and where the logs are."""
-    program = f"import airflow_cwevents.demo as demo\n{alteration}\nraise SystemExit(demo.run_demo())"
+    program = f"import airflow_cwevents._cli.demo.run as demo\n{alteration}\nraise SystemExit(demo.run_demo())"
     run = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=180)
     assert run.returncode == 1
     said, logs = run.stderr.removesuffix("\nNothing else was left behind.\n").split("\nLogs: ")

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from airflow_cwevents.demo import create_prerequisites, example_dags_folder, received_event
-from airflow_cwevents.local_aws import LocalAws
+from airflow_cwevents._cli.demo.local_aws import LocalAws
+from airflow_cwevents._cli.demo.run import create_prerequisites, example_dags_folder, received_event
+from airflow_cwevents._send.run import EventSending
 from tests.system.conftest import RunDag
 
 ROOT = Path(__file__).parents[2]
@@ -143,12 +144,11 @@ def test_region_is_the_functions_unless_the_form_has_one(
 def test_own_resources_are_removed_after_a_failure(
     aws_default: LocalAws, run_dag: RunDag, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from airflow_cwevents.hooks import CloudWatchEventsHook
 
     def fail(*_: Any) -> None:
         raise RuntimeError("on purpose")
 
-    monkeypatch.setattr(CloudWatchEventsHook, "send_prepared", fail)
+    monkeypatch.setattr(EventSending, "start", fail)
     run = run_dag("example_setup_teardown", settle_seconds=0)
     assert states(run)["put_events"] == "failed"
     assert left_behind(aws_default) == NOTHING

@@ -17,7 +17,7 @@ import pytest
 from airflow import __version__ as airflow_version
 from packaging.version import Version
 
-from airflow_cwevents.processes import Process, python_command
+from airflow_cwevents._cli.demo.processes import Process, python_command
 from tests.fault_server import Entry, FaultServer, Reply
 
 HAS_STATE_STORE = Version(airflow_version) >= Version("3.3")

@@ -13,6 +13,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from airflow_cwevents.exceptions import InvalidInputError, PutEventsError
 from airflow_cwevents.transfers import ObjectStorageToEventsOperator
 from tests.dict_store import DictStore
+from tests.failures import fails_with
 from tests.fault_server import FaultServer, Reply
 
 
@@ -64,7 +65,7 @@ def test_gzip(server: FaultServer, tmp_path: Path) -> None:
 
 def test_bad_lines_are_named_by_their_number_and_all_others_are_sent(server: FaultServer, path: Path) -> None:
     write(path, [entry(0), "not json", "", entry(1), {**entry(2), "Source": None}, "[]", entry(3)])
-    with pytest.raises(PutEventsError) as caught:
+    with fails_with(PutEventsError) as caught:
         run(path)
     assert [(failed.index + 1, failed.code) for failed in caught.value.failed] == [
         (2, "BadLine"),
@@ -89,7 +90,7 @@ def test_bad_lines_go_to_the_file_of_failed_entries(server: FaultServer, path: P
 
 def test_detail_without_what_the_path_asks_for(server: FaultServer, path: Path) -> None:
     write(path, [{"n": 0, "kind": "a"}, {"n": 1}, "7"])
-    with pytest.raises(PutEventsError) as caught:
+    with fails_with(PutEventsError) as caught:
         run(path, source="s", detail_type="@.kind")
     assert [failed.index for failed in caught.value.failed] == [1, 2]
     assert caught.value.failed[0].message.startswith("DetailType: ")
@@ -99,7 +100,7 @@ def test_failed_entries_can_be_sent_again_from_their_file(server: FaultServer, p
     failed_path = tmp_path / "failed.jsonl"
     write(path, [entry(n) for n in range(50)])
     server.script = lambda number, sent: Reply(codes={0: "AccessDeniedException"})
-    with pytest.raises(PutEventsError):
+    with fails_with(PutEventsError):
         run(path, failed_entries_path=str(failed_path))
     server.script = lambda number, sent: None
     assert run(failed_path)["sent"] == 5
@@ -122,7 +123,7 @@ def test_no_bad_line_keeps_the_others_from_being_sent(server: FaultServer, path:
 
 def test_detail_that_the_path_cannot_look_into(server: FaultServer, path: Path) -> None:
     write(path, [{"n": 0, "kinds": ["a", "b"]}, {"n": 1, "kinds": None}, {"n": 2, "kinds": ["c"]}])
-    with pytest.raises(PutEventsError) as caught:
+    with fails_with(PutEventsError) as caught:
         run(path, source="s", detail_type="@.join('.', kinds)")
     assert [failed.index for failed in caught.value.failed] == [1]
     assert set(server.times_delivered) == {0, 2}
@@ -137,7 +138,7 @@ def test_byte_order_mark_is_no_part_of_the_first_line(server: FaultServer, path:
 def test_input_is_not_written_over_whatever_it_is_called(server: FaultServer, path: Path, other: str) -> None:
     write(path, [entry(0), "bad"])
     folder = str(path.parent) if "name" in other else path
-    with pytest.raises(InvalidInputError) as caught:
+    with fails_with(InvalidInputError) as caught:
         run(path, failed_entries_path=other.format(folder, name=f"{path.parent.name}/{path.name}"))
     assert caught.value.place == "failed_entries_path"
 
@@ -182,7 +183,7 @@ class TestRetry:
 )
 def test_bad_parameters_are_named(server: FaultServer, path: Path, parameters: dict[str, Any], place: str) -> None:
     write(path, [entry(0)])
-    with pytest.raises(InvalidInputError) as caught:
+    with fails_with(InvalidInputError) as caught:
         run(**{"path": path, **parameters})
     assert caught.value.place == place
     assert server.requests == []
@@ -190,7 +191,7 @@ def test_bad_parameters_are_named(server: FaultServer, path: Path, parameters: d
 
 def test_file_is_not_written_over_while_it_is_read(server: FaultServer, path: Path) -> None:
     write(path, [entry(0)])
-    with pytest.raises(InvalidInputError) as caught:
+    with fails_with(InvalidInputError) as caught:
         run(path, failed_entries_path=str(path))
     assert caught.value.place == "failed_entries_path"
     assert path.read_text() == json.dumps(entry(0)) + "\n"

@@ -1,0 +1,1 @@
+"""What differs between Airflow versions, and what every operator does with Airflow."""

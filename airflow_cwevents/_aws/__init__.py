@@ -1,0 +1,1 @@
+"""What AWS says of itself: ARNs, limits, target types, JSON, errors, retries."""

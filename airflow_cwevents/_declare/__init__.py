@@ -1,0 +1,1 @@
+"""Declare: rules, targets and their permissions exist as the DAG says."""

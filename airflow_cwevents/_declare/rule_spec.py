@@ -1,0 +1,167 @@
+"""
+Rules: the arguments of PutRule checked and brought into the form that AWS takes, and compared with what is there.
+
+.. seealso:: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_cwevents._aws.arns import check_event_bus_name, is_default_bus
+from airflow_cwevents._aws.json_text import canonical_json
+from airflow_cwevents._aws.limits import (
+    MAX_DESCRIPTION_LENGTH,
+    MAX_ROLE_ARN_LENGTH,
+    NAME_PATTERN,
+    RULE_STATES,
+)
+from airflow_cwevents.exceptions import InvalidInputError
+from airflow_cwevents.patterns import EventPattern
+from airflow_cwevents.schedules import validate_schedule
+
+# The members of PutRule that make up a rule, besides its name and bus; PutRule empties those that it is not given.
+RULE_MEMBERS = ("ScheduleExpression", "EventPattern", "State", "Description", "RoleArn")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a rule has and what it is to have, of one member; None for nothing."""
+
+    member: str
+    old: str | None
+    new: str | None
+
+
+def rule_request(
+    name: str,
+    *,
+    schedule_expression: str | None = None,
+    event_pattern: Mapping[str, Any] | str | None = None,
+    description: str | None = None,
+    state: str | None = None,
+    role_arn: str | None = None,
+    event_bus_name: str | None = None,
+) -> dict[str, Any]:
+    """
+    Check the arguments of PutRule.
+
+    :return: the request's members, without those that are None.
+    :raises InvalidInputError: if AWS would refuse them; its subclasses for a schedule and for a pattern.
+    """
+    check_name(name, "name")
+    check_event_bus_name(event_bus_name)
+    _check_schedule(schedule_expression, event_bus_name)
+    _check_state(state)
+    _check_length("description", description, MAX_DESCRIPTION_LENGTH)
+    _check_length("role_arn", role_arn, MAX_ROLE_ARN_LENGTH)
+    pattern = _pattern_text(event_pattern)
+    if not pattern and not schedule_expression:
+        raise InvalidInputError(
+            "event_pattern",
+            "the rule has neither an event pattern nor a schedule",
+            "Give event_pattern to match events, schedule_expression to fire by the clock, or both",
+            event_pattern,
+        )
+    request = {
+        "Name": name,
+        "ScheduleExpression": schedule_expression,
+        "EventPattern": pattern,
+        "State": state,
+        "Description": description,
+        "RoleArn": role_arn,
+        "EventBusName": event_bus_name,
+    }
+    return {member: value for member, value in request.items() if value}
+
+
+def changes(present: Mapping[str, Any], request: Mapping[str, Any]) -> list[Change]:
+    """
+    Compare a rule with what it is to be.
+
+    :param present: the rule, as DescribeRule gives it.
+    :param request: the request of PutRule.
+    :return: what PutRule would change; event patterns compare by what they say, not by how it is written.
+    """
+    found = [Change(member, present.get(member), request.get(member)) for member in RULE_MEMBERS]
+    return [
+        change for change in found if _comparable(change.member, change.old) != _comparable(change.member, change.new)
+    ]
+
+
+def check_name(name: object, place: str) -> None:
+    """
+    Check the name of a rule, or the id of a target.
+
+    :param name: what was given as the name.
+    :param place: where it stands in the caller's input, for the error.
+    :raises InvalidInputError: if AWS takes no such name; an ARN is none.
+    """
+    if isinstance(name, str) and re.fullmatch(NAME_PATTERN, name):
+        return
+    reason = f"{name!r} is not 1 to 64 characters of A-Z, a-z, 0-9, '.', '-' and '_'"
+    is_arn = isinstance(name, str) and name.startswith("arn:")
+    raise InvalidInputError(place, reason, "Give the name, not the ARN" if is_arn else "Choose another name", name)
+
+
+def normalise_tags(tags: Mapping[str, str] | Iterable[Mapping[str, str]] | None) -> dict[str, str] | None:
+    """
+    Bring tags into one form.
+
+    :param tags: a dict, or AWS's list of ``{"Key": …, "Value": …}``; None to say nothing of tags.
+    :return: a dict, or None.
+    :raises InvalidInputError: if they are neither, or a value is None.
+    """
+    if tags is None:
+        return None
+    try:
+        pairs = tags.items() if isinstance(tags, Mapping) else [(tag["Key"], tag["Value"]) for tag in tags]
+    except (KeyError, TypeError):
+        remedy = 'Give a dict such as {"team": "data"}, or a list such as [{"Key": "team", "Value": "data"}]'
+        raise InvalidInputError("tags", "they are neither a dict nor AWS's list", remedy, tags) from None
+    for key, value in pairs:
+        if value is None:
+            remedy = "Give a text, which may be empty, or leave the tag out"
+            raise InvalidInputError(f"tags.{key}", "its value is None", remedy, value)
+    return {str(key): str(value) for key, value in pairs}
+
+
+def aws_tags(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return tags in AWS's form, a list of ``{"Key": …, "Value": …}``."""
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+def _check_schedule(schedule_expression: str | None, event_bus_name: str | None) -> None:
+    if not schedule_expression:
+        return
+    if not is_default_bus(event_bus_name):
+        raise InvalidInputError(
+            "schedule_expression",
+            f"schedules run on the default event bus only, and this rule is on {event_bus_name!r}",
+            "Leave event_bus_name out, or give the rule an event_pattern instead",
+            schedule_expression,
+        )
+    validate_schedule(schedule_expression)
+
+
+def _check_state(state: str | None) -> None:
+    if state and state not in RULE_STATES:
+        raise InvalidInputError("state", f"{state!r} is no state", f"Give one of {', '.join(RULE_STATES)}", state)
+
+
+def _check_length(place: str, value: str | None, limit: int) -> None:
+    if value and not isinstance(value, str):
+        raise InvalidInputError(place, f"it is of type {type(value).__name__}", "Give a text", value)
+    if value and len(value) > limit:
+        raise InvalidInputError(place, f"it has {len(value)} characters, of at most {limit}", "Shorten it", value)
+
+
+def _pattern_text(event_pattern: Mapping[str, Any] | str | None) -> str | None:
+    return EventPattern(event_pattern).to_json() if event_pattern else None
+
+
+def _comparable(member: str, value: str | None) -> object:
+    return canonical_json(value) if member == "EventPattern" and value else value or None

@@ -1,0 +1,298 @@
+"""Rules: declared, looked at, switched on and off, deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from airflow_cwevents._aws.arns import bus_members
+from airflow_cwevents._aws.errors import bus_errors, code_of, is_conflict, message_of, pattern_errors, rule_errors
+from airflow_cwevents._aws.json_text import to_json_text
+from airflow_cwevents._aws.limits import DEFAULT_EVENT_PATTERN_LENGTH
+from airflow_cwevents._aws.retries import call_with_retries
+from airflow_cwevents._declare.rule_spec import aws_tags, changes, check_name, normalise_tags, rule_request
+from airflow_cwevents.exceptions import ManagedRuleError, RoleNotAssumableError, RuleNotFoundError
+from airflow_cwevents.patterns import EventPattern
+from airflow_cwevents.schedules import next_times
+
+if TYPE_CHECKING:
+    from tenacity.wait import wait_base
+
+    from airflow_cwevents._aws.logger import Logger
+
+# With the waits between them about half a minute: IAM takes some seconds to make a new role known.
+RULE_ATTEMPTS = 8
+FIRING_TIMES_SHOWN = 3
+_MANAGED_REMEDY = "Leave it to that service, and put a rule of your own under another name"
+
+
+class Rules:
+    """
+    Rules of the account.
+
+    :param client: the boto3 client ``events``.
+    :param log: where to log to.
+    :param wait: how long to wait before a rule is changed again, in seconds.
+    """
+
+    def __init__(self, client: Any, log: Logger, wait: wait_base) -> None:
+        self._client = client
+        self._log = log
+        self._wait = wait
+
+    def put(
+        self,
+        name: str,
+        *,
+        schedule_expression: str | None = None,
+        event_pattern: Mapping[str, Any] | str | None = None,
+        description: str | None = None,
+        state: str | None = None,
+        role_arn: str | None = None,
+        event_bus_name: str | None = None,
+        tags: Mapping[str, str] | Iterable[Mapping[str, str]] | None = None,
+    ) -> str:
+        """
+        Create a rule, or make an existing one what is said here.
+
+        AWS's PutRule replaces: what is left out here is gone from the rule afterwards, with two exceptions that we
+        see to. A ``state`` of None keeps the rule's state, rather than enabling it again; and ``tags``, which PutRule
+        ignores for a rule that exists, are applied. A rule that is so already is left alone.
+
+        :param name: the rule's name, 1 to 64 characters.
+        :param schedule_expression: ``rate(…)`` or ``cron(…)``, in UTC, on the default bus only.
+        :param event_pattern: the pattern that events have to match, as a dict or JSON text.
+        :param description: what the rule is for, up to 512 characters.
+        :param state: ``ENABLED``, ``DISABLED`` or ``ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS``; None keeps the
+            present one, and enables a new rule.
+        :param role_arn: the role of the rule; what invokes a target is the role of the target.
+        :param event_bus_name: name or ARN of the rule's bus; None for the default bus.
+        :param tags: a dict, or AWS's list of ``{"Key": …, "Value": …}``: the rule's tags from now on, all of them;
+            None leaves its tags alone.
+        :return: the rule's ARN.
+        :raises InvalidInputError: if AWS would refuse the arguments; nothing was sent then.
+        :raises ManagedRuleError: if the rule belongs to an AWS service.
+        :raises RoleNotAssumableError: if EventBridge may not assume the role, half a minute after the first try.
+        :raises LimitExceededError: if the account's quota of rules on a bus is used up.
+
+        .. seealso:: :external+boto3:py:meth:`EventBridge.Client.put_rule`
+        """
+        wanted_tags = normalise_tags(tags)
+        request = rule_request(
+            name,
+            schedule_expression=schedule_expression,
+            event_pattern=event_pattern,
+            description=description,
+            state=state,
+            role_arn=role_arn,
+            event_bus_name=event_bus_name,
+        )
+        self._warn_of_long_pattern(request)
+        present = self._present_rule(name, event_bus_name, state)
+        if present:
+            arn = self._update_rule(present, request)
+        else:
+            arn = self._put_rule({**request, **({"Tags": aws_tags(wanted_tags)} if wanted_tags else {})})
+            self._log.info("Created rule %s" if present is None else "Put rule %s", arn)
+        if present is not None and wanted_tags is not None:
+            self._update_tags(arn, wanted_tags)
+        self._log_firing_times(request)
+        return arn
+
+    def describe(self, name: str, event_bus_name: str | None = None) -> dict[str, Any]:
+        """
+        Describe a rule.
+
+        :param name: the rule's name.
+        :param event_bus_name: name or ARN of its bus; None for the default bus.
+        :return: the members of DescribeRule's response, such as ``Arn`` and ``State``.
+        :raises RuleNotFoundError: if there is no such rule.
+
+        .. seealso:: :external+boto3:py:meth:`EventBridge.Client.describe_rule`
+        """
+        check_name(name, "name")
+        with rule_errors(name, event_bus_name, _MANAGED_REMEDY):
+            response: dict[str, Any] = self._client.describe_rule(Name=name, **bus_members(event_bus_name))
+        response.pop("ResponseMetadata", None)
+        return response
+
+    def find(self, name: str, event_bus_name: str | None = None) -> dict[str, Any] | None:
+        """
+        Describe a rule that may not exist.
+
+        :param name: the rule's name.
+        :param event_bus_name: name or ARN of its bus; None for the default bus.
+        :return: what :meth:`describe` returns, or None.
+        """
+        try:
+            return self.describe(name, event_bus_name)
+        except RuleNotFoundError:
+            return None
+
+    def list_rules(
+        self, *, event_bus_name: str | None = None, name_prefix: str | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """
+        List rules, asking AWS for further pages as they are read.
+
+        :param event_bus_name: name or ARN of the bus; None for the default bus.
+        :param name_prefix: what the names begin with; None for all.
+        :return: the rules, as ListRules gives them.
+        :raises EventBusNotFoundError: if there is no such bus.
+
+        .. seealso:: :external+boto3:py:class:`EventBridge.Paginator.ListRules`
+        """
+        prefix = {"NamePrefix": name_prefix} if name_prefix else {}
+        pages = self._client.get_paginator("list_rules").paginate(**bus_members(event_bus_name), **prefix)
+        with bus_errors(event_bus_name):
+            for page in pages:
+                yield from page.get("Rules") or ()
+
+    def enable(self, name: str, event_bus_name: str | None = None) -> None:
+        """
+        Enable a rule.
+
+        :param name: the rule's name.
+        :param event_bus_name: name or ARN of its bus; None for the default bus.
+        :raises RuleNotFoundError: if there is no such rule.
+        :raises ManagedRuleError: if the rule belongs to an AWS service.
+
+        .. seealso:: :external+boto3:py:meth:`EventBridge.Client.enable_rule`
+        """
+        self._switch(self._client.enable_rule, name, event_bus_name)
+
+    def disable(self, name: str, event_bus_name: str | None = None) -> None:
+        """
+        Disable a rule: it keeps its targets, and matches and fires no more.
+
+        :param name: the rule's name.
+        :param event_bus_name: name or ARN of its bus; None for the default bus.
+        :raises RuleNotFoundError: if there is no such rule.
+        :raises ManagedRuleError: if the rule belongs to an AWS service.
+
+        .. seealso:: :external+boto3:py:meth:`EventBridge.Client.disable_rule`
+        """
+        self._switch(self._client.disable_rule, name, event_bus_name)
+
+    def test_event_pattern(self, event_pattern: Mapping[str, Any] | str, event: Mapping[str, Any] | str) -> bool:
+        """
+        Ask AWS whether an event matches a pattern; :class:`~airflow_cwevents.patterns.EventPattern` tells locally.
+
+        :param event_pattern: the pattern, as a dict or JSON text.
+        :param event: the event as it is delivered, with ``id``, ``account``, ``source``, ``time``, ``region``,
+            ``resources`` and ``detail-type``; as a dict or JSON text.
+        :return: whether it matches.
+        :raises InvalidEventPatternError: if AWS would refuse the pattern.
+
+        .. seealso:: :external+boto3:py:meth:`EventBridge.Client.test_event_pattern`
+        """
+        with pattern_errors():
+            response = self._client.test_event_pattern(
+                EventPattern=EventPattern(event_pattern).to_json(),
+                Event=event if isinstance(event, str) else to_json_text(event),
+            )
+        return bool(response["Result"])
+
+    def _present_rule(self, name: str, event_bus_name: str | None, state: str | None) -> dict[str, Any] | None:
+        """Return the rule, None if there is none, and an empty dict if we may not know."""
+        try:
+            return self.find(name, event_bus_name)
+        except ClientError as error:
+            if code_of(error) != "AccessDeniedException":
+                raise
+            self._log.warning(
+                "Rule %s is put without a look at what is there, as events:DescribeRule is not allowed: %s%s",
+                name,
+                message_of(error),
+                "" if state else ". If it is disabled, this enables it; give state to decide that",
+            )
+            return {}
+
+    def _update_rule(self, present: Mapping[str, Any], request: dict[str, Any]) -> str:
+        name, arn = request["Name"], str(present["Arn"])
+        if present.get("ManagedBy"):
+            raise ManagedRuleError(name, present["ManagedBy"], _MANAGED_REMEDY)
+        if "State" not in request and present.get("State"):
+            request["State"] = present["State"]
+        found = changes(present, request)
+        if not found:
+            self._log.info("Rule %s is as it is to be already", arn)
+            return arn
+        self._put_rule(request)
+        for change in found:
+            self._log.info("Rule %s: %s changed from %s to %s", name, change.member, change.old, change.new)
+        return arn
+
+    def _put_rule(self, request: Mapping[str, Any]) -> str:
+        name, bus = request["Name"], request.get("EventBusName")
+        with _role_errors(request.get("RoleArn")), pattern_errors(), rule_errors(name, bus, _MANAGED_REMEDY):
+            return str(self._retried(self._client.put_rule, **request)["RuleArn"])
+
+    def _retried(self, call: Callable[..., Any], **request: Any) -> Any:
+        """Make a request, and repeat it after transient errors that botocore does not retry."""
+        return call_with_retries(
+            partial(call, **request),
+            wait=self._wait,
+            attempts=RULE_ATTEMPTS,
+            is_transient=_may_pass,
+            on_retry=self._log_retry,
+        )
+
+    def _log_retry(self, error: BaseException | None, seconds: float) -> None:
+        if isinstance(error, ClientError):
+            self._log.warning("%s is retried in %.1f s: %s", error.operation_name, seconds, message_of(error))
+
+    def _update_tags(self, arn: str, wanted: Mapping[str, str]) -> None:
+        present = normalise_tags(self._client.list_tags_for_resource(ResourceARN=arn)["Tags"]) or {}
+        added = {key: value for key, value in wanted.items() if present.get(key) != value}
+        removed = [key for key in present if key not in wanted and not key.startswith("aws:")]
+        if added:
+            self._retried(self._client.tag_resource, ResourceARN=arn, Tags=aws_tags(added))
+            self._log.info("Rule %s: set tags %s", arn, ", ".join(sorted(added)))
+        if removed:
+            self._retried(self._client.untag_resource, ResourceARN=arn, TagKeys=removed)
+            self._log.info("Rule %s: removed tags %s", arn, ", ".join(sorted(removed)))
+
+    def _warn_of_long_pattern(self, request: Mapping[str, Any]) -> None:
+        if (length := len(request.get("EventPattern", ""))) > DEFAULT_EVENT_PATTERN_LENGTH:
+            self._log.warning(
+                "The event pattern has %d characters; AWS takes %d unless the account's quota was raised",
+                length,
+                DEFAULT_EVENT_PATTERN_LENGTH,
+            )
+
+    def _log_firing_times(self, request: Mapping[str, Any]) -> None:
+        schedule = request.get("ScheduleExpression")
+        if schedule and request.get("State") != "DISABLED":
+            times = next_times(schedule, FIRING_TIMES_SHOWN, datetime.now(UTC))
+            shown = ", ".join(f"{time:%Y-%m-%d %H:%M} UTC" for time in times) or "never again"
+            about = "about " if schedule.startswith("rate") else ""
+            self._log.info("Rule %s, %s, fires next %s%s", request["Name"], schedule, about, shown)
+
+    def _switch(self, call: Callable[..., Any], name: str, event_bus_name: str | None) -> None:
+        check_name(name, "name")
+        with rule_errors(name, event_bus_name, _MANAGED_REMEDY):
+            self._retried(call, Name=name, **bus_members(event_bus_name))
+
+
+def _is_role_error(error: BaseException) -> bool:
+    return code_of(error) == "ValidationException" and "cannot be assumed by principal" in message_of(error)
+
+
+def _may_pass(error: BaseException) -> bool:
+    return _is_role_error(error) or is_conflict(error)
+
+
+@contextmanager
+def _role_errors(role_arn: str | None) -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        if not _is_role_error(error):
+            raise
+        raise RoleNotAssumableError(role_arn, message_of(error)) from error

@@ -1,0 +1,1 @@
+"""Send: events leave a DAG, from one to millions."""

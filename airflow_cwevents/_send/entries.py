@@ -1,0 +1,255 @@
+"""
+Entries of PutEvents: one entry checked, brought into the form that AWS takes, and measured.
+
+.. seealso:: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsRequestEntry.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from typing import Any, TypedDict
+
+from airflow_cwevents._aws.arns import check_event_bus_name
+from airflow_cwevents._aws.json_text import JSON_TYPE_NAMES, parse_json_text, to_json_text
+from airflow_cwevents._aws.limits import (
+    ENTRY_MEMBERS,
+    ENTRY_TIME_BYTES,
+    MAX_DETAIL_TYPE_LENGTH,
+    MAX_REQUEST_BYTES,
+    MAX_TRACE_HEADER_LENGTH,
+)
+from airflow_cwevents.exceptions import EntryTooLargeError, InvalidEntryError, InvalidInputError
+
+# What a file of failed entries says of each beside the entry itself; left out when the entry is sent again.
+FAILURE_MEMBERS = frozenset({"ErrorCode", "ErrorMessage"})
+# Whether something is a dict is known at once, whether it is another mapping is looked up.
+_MAPPING = (dict, Mapping)
+
+
+class Entry(TypedDict, total=False):
+    """An entry as users write it: AWS's member names; Source, DetailType and Detail are required."""
+
+    Source: str
+    DetailType: str
+    Detail: Mapping[str, Any] | str
+    Time: datetime | str
+    Resources: list[str]
+    EventBusName: str
+    TraceHeader: str
+
+
+@dataclass(slots=True)
+class EntryResult:
+    """
+    What became of one entry: it has an event id, or an error code and message.
+
+    :ivar index: the entry's index in the input, from 0.
+    :ivar event_id: the id under which the event is delivered; None if it was not accepted.
+    :ivar error_code: why it was not: AWS's code, or the name of the error.
+    :ivar error_message: the same in words.
+    :ivar retryable: whether the same entry could be accepted another time.
+    :ivar entry: the entry, if it was not accepted.
+    """
+
+    index: int
+    event_id: str | None
+    error_code: str | None = None
+    error_message: str | None = None
+    retryable: bool = False
+    entry: Mapping[str, Any] | None = None
+
+
+def normalise_entry(
+    entry: Entry | Mapping[str, Any],
+    index: int,
+    event_bus_name: str | None = None,
+    members: frozenset[str] = ENTRY_MEMBERS,
+) -> dict[str, Any]:
+    """
+    Check an entry, and bring it into the form that boto3 takes.
+
+    ``Detail`` becomes JSON text, ``Time`` an aware datetime (UTC where it says nothing), the default bus is filled in.
+
+    :param entry: the entry, with AWS's member names. A member that is None counts as left out.
+    :param index: its index in the input, for errors.
+    :param event_bus_name: the bus for an entry that names none.
+    :param members: the members that an entry can have.
+    :return: a new dict.
+    :raises InvalidEntryError: if AWS would refuse the entry, or accept and drop it.
+    """
+    if not isinstance(entry, _MAPPING):
+        raise InvalidEntryError(index, "", f"it is of type {type(entry).__name__}", "Give a dict", entry)
+    if not entry.keys() <= members:
+        _check_members(entry, index, members)
+        entry = {name: value for name, value in entry.items() if name in members}
+    wire = {name: value for name, value in entry.items() if value is not None}
+    _check_source(wire, index)
+    _check_detail_type(wire, index)
+    wire["Detail"] = _detail_text(wire.get("Detail"), index)
+    if "Time" in wire:
+        wire["Time"] = _aware_time(wire["Time"], index)
+    if "Resources" in wire:
+        wire["Resources"] = _resources(wire["Resources"], index)
+    if "TraceHeader" in wire:
+        _check_trace_header(wire["TraceHeader"], index)
+    if event_bus_name is not None:
+        wire.setdefault("EventBusName", event_bus_name)
+    if "EventBusName" in wire:
+        _check_bus(wire["EventBusName"], index)
+    return wire
+
+
+def entry_size_bytes(entry: Entry | Mapping[str, Any]) -> int:
+    """
+    Measure an entry as AWS does.
+
+    ``TraceHeader`` is counted too: AWS's page does not name it, AWS's own Kafka connector counts it.
+
+    :param entry: the entry; a ``Detail`` that is no text yet counts as its compact JSON.
+    :return: its size in bytes.
+    :raises UnicodeEncodeError: if a text holds half of a surrogate pair.
+
+    .. seealso:: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html
+    """
+    detail = entry["Detail"]
+    size = _utf8_bytes(detail if isinstance(detail, str) else to_json_text(detail))
+    size += _utf8_bytes(entry["Source"]) + _utf8_bytes(entry["DetailType"])
+    for resource in entry.get("Resources") or ():
+        size += _utf8_bytes(resource)
+    if entry.get("Time") is not None:
+        size += ENTRY_TIME_BYTES
+    if trace_header := entry.get("TraceHeader"):
+        size += _utf8_bytes(trace_header)
+    return size
+
+
+def check_size(entry: Mapping[str, Any], index: int, max_bytes: int = MAX_REQUEST_BYTES) -> int:
+    """
+    Measure an entry that has to fit into a request.
+
+    :param entry: the entry, normalised.
+    :param index: its index in the input, for errors.
+    :param max_bytes: what a request holds, in bytes.
+    :return: the entry's size in bytes.
+    :raises EntryTooLargeError: if no request can hold it.
+    :raises InvalidEntryError: if its text is none that UTF-8 can express.
+    """
+    try:
+        size = entry_size_bytes(entry)
+    except UnicodeEncodeError as error:
+        reason = f"it holds half of a surrogate pair, {error.object[error.start]!r}"
+        raise InvalidEntryError(index, "", reason, "Give text that UTF-8 can express") from None
+    if size > max_bytes:
+        raise EntryTooLargeError(index, size, max_bytes)
+    return size
+
+
+def _check_members(entry: Mapping[str, Any], index: int, members: frozenset[str]) -> None:
+    for name in entry:
+        if name not in members and name not in FAILURE_MEMBERS:
+            close = get_close_matches(str(name), members, n=1)
+            remedy = f"Did you mean {close[0]!r}?" if close else f"AWS's members are {', '.join(sorted(members))}"
+            raise InvalidEntryError(index, str(name), "AWS has no such member", remedy, entry[name])
+
+
+def _check_source(wire: Mapping[str, Any], index: int) -> None:
+    source = _required_text(wire, "Source", "com.company.app", index)
+    if source.startswith("aws."):
+        raise InvalidEntryError(
+            index,
+            "Source",
+            "only AWS's own services may use a source that begins with 'aws.'",
+            "Choose another",
+            source,
+        )
+
+
+def _check_detail_type(wire: Mapping[str, Any], index: int) -> None:
+    detail_type = _required_text(wire, "DetailType", "appRequestSubmitted", index)
+    if len(detail_type) > MAX_DETAIL_TYPE_LENGTH:
+        reason = f"it has {len(detail_type)} characters, and AWS drops events with more than {MAX_DETAIL_TYPE_LENGTH}"
+        raise InvalidEntryError(index, "DetailType", reason, "Shorten it", detail_type)
+
+
+def _required_text(wire: Mapping[str, Any], member: str, example: str, index: int) -> str:
+    value = wire.get(member)
+    if isinstance(value, str) and value:
+        return value
+    reason = "it is missing" if value is None or value == "" else f"it is of type {type(value).__name__}"
+    raise InvalidEntryError(index, member, reason, f"Give a text such as {example!r}", value)
+
+
+def _detail_text(detail: object, index: int) -> str:
+    if isinstance(detail, str):
+        _check_detail_text(detail, index)
+        return detail
+    if isinstance(detail, _MAPPING):
+        return _detail_from_mapping(detail, index)
+    reason = "it is missing" if detail is None else f"it is of type {type(detail).__name__}, not a JSON object"
+    raise InvalidEntryError(index, "Detail", reason, "Give a dict, {} if there is nothing to say", detail)
+
+
+def _detail_from_mapping(detail: Mapping[str, Any], index: int) -> str:
+    try:
+        return to_json_text(detail)
+    except ValueError as error:
+        remedy = "Use text, numbers, booleans, None, lists and dicts only; a datetime as its .isoformat()"
+        raise InvalidEntryError(index, "Detail", str(error), remedy, detail) from None
+
+
+def _check_detail_text(detail: str, index: int) -> None:
+    try:
+        value = parse_json_text(detail)
+    except RecursionError:
+        return
+    except ValueError as error:
+        remedy = "Give a JSON object, or a dict and leave the JSON to us"
+        raise InvalidEntryError(index, "Detail", str(error), remedy, detail) from None
+    if not isinstance(value, dict):
+        reason = f"it is a JSON {JSON_TYPE_NAMES[type(value)]}, and AWS takes JSON objects only"
+        raise InvalidEntryError(index, "Detail", reason, 'Wrap it, such as {"value": …}', detail)
+
+
+def _aware_time(value: object, index: int) -> datetime:
+    time = _parsed_time(value)
+    if not isinstance(time, datetime):
+        remedy = "Give a datetime, or an ISO 8601 text such as '2026-01-31T12:00:00Z'"
+        raise InvalidEntryError(index, "Time", f"{value!r} is no time", remedy, value)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _parsed_time(value: object) -> object:
+    try:
+        if isinstance(value, str):
+            return datetime.fromisoformat(value)
+        if isinstance(value, int | float) and not isinstance(value, bool):  # boto3 takes seconds since 1970 as well
+            return datetime.fromtimestamp(value, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+    return value
+
+
+def _resources(value: object, index: int) -> list[str]:
+    if isinstance(value, list | tuple) and all(isinstance(resource, str) for resource in value):
+        return list(value)
+    raise InvalidEntryError(index, "Resources", "it is not a list of texts", "Give a list of ARNs", value)
+
+
+def _check_trace_header(value: object, index: int) -> None:
+    if not isinstance(value, str) or not 1 <= len(value) <= MAX_TRACE_HEADER_LENGTH:
+        reason = f"it is not a text of 1 to {MAX_TRACE_HEADER_LENGTH} characters"
+        raise InvalidEntryError(index, "TraceHeader", reason, "Give an X-Ray trace header, or leave it out", value)
+
+
+def _check_bus(event_bus_name: Any, index: int) -> None:
+    try:
+        check_event_bus_name(event_bus_name)
+    except InvalidInputError as error:
+        raise InvalidEntryError(index, "EventBusName", error.reason, error.remedy, event_bus_name) from None
+
+
+def _utf8_bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())

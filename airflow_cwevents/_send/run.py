@@ -1,0 +1,93 @@
+"""Senders of one client: made, and stopped together."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+from airflow_cwevents._aws.arns import check_event_bus_name
+from airflow_cwevents._send.codec import CheckedEntries
+from airflow_cwevents._send.preparation import Preparation
+from airflow_cwevents._send.sender import EventSender, SizedEntry
+from airflow_cwevents.exceptions import InvalidInputError
+
+if TYPE_CHECKING:
+    from tenacity.wait import wait_base
+
+    from airflow_cwevents._send.entries import EntryResult
+    from airflow_cwevents._send.options import SendOptions
+
+
+class EventSending:
+    """
+    Sends events through one client.
+
+    :param client: the boto3 client ``events``.
+    :param check_event_bus: raises if a bus does not exist.
+    :param wait: how long to wait before failed entries are sent again, in seconds.
+    """
+
+    def __init__(self, client: Any, check_event_bus: Callable[[str | None], None], wait: wait_base) -> None:
+        self._client = client
+        self._check_event_bus = check_event_bus
+        self._wait = wait
+        self._senders: WeakSet[EventSender] = WeakSet()
+
+    def preparation(self, event_bus_name: str | None, max_bytes: int, *, check_event_bus: bool) -> Preparation:
+        """
+        Return what validates and measures entries.
+
+        :param event_bus_name: name or ARN of the bus for entries that name none; None for the default bus.
+        :param max_bytes: the maximum size of a request, in bytes.
+        :param check_event_bus: whether to make sure that each named bus exists.
+        :raises InvalidInputError: if the bus belongs to another API.
+        :raises EventBusNotFoundError: if the bus does not exist.
+        """
+        check_event_bus_name(event_bus_name)
+        members = frozenset(self._client.meta.service_model.shape_for("PutEventsRequestEntry").members)
+        return Preparation(event_bus_name, max_bytes, members, self._check_event_bus if check_event_bus else None)
+
+    def start(
+        self,
+        entries: Iterable[SizedEntry | EntryResult],
+        options: SendOptions,
+        endpoint_id: str | None = None,
+        *,
+        in_order: bool = True,
+        on_tick: Callable[[], None] | None = None,
+    ) -> EventSender:
+        """
+        Return a sender of prepared entries.
+
+        :param entries: the entries; those that cannot be sent, as their results.
+        :param options: how to send.
+        :param endpoint_id: the id of a global endpoint.
+        :param in_order: whether to yield the results in input order; if not, each as soon as it is known.
+        :param on_tick: called every second or more often, between the results.
+        :return: an iterator of :class:`~airflow_cwevents._send.entries.EntryResult`, one for each entry.
+        :raises InvalidInputError: if the endpoint needs a package that is missing.
+        """
+        request = self._request_function(endpoint_id)
+        sender = EventSender(request, entries, options, self._wait, in_order=in_order, on_tick=on_tick)
+        self._senders.add(sender)
+        return sender
+
+    def stop(self) -> None:
+        """Stop all senders; safe in a signal handler."""
+        for sender in list(self._senders):
+            sender.stop()
+
+    def _request_function(self, endpoint_id: str | None) -> Callable[[list[Mapping[str, Any]]], Mapping[str, Any]]:
+        put_events = self._client.put_events
+        if not endpoint_id:
+            return lambda entries: put_events(Entries=CheckedEntries(entries))
+        if importlib.util.find_spec("awscrt") is None:
+            raise InvalidInputError(
+                "endpoint_id",
+                "a global endpoint needs SigV4A signatures, which need the package awscrt",
+                "Install 'botocore[crt]' where the task runs",
+                endpoint_id,
+            )
+        return lambda entries: put_events(Entries=CheckedEntries(entries), EndpointId=endpoint_id)

@@ -1,0 +1,283 @@
+"""The base of the operators that send events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from airflow_cwevents._airflow.parameters import as_bool, as_integer, as_number
+from airflow_cwevents._aws.limits import MAX_REQUEST_BYTES
+from airflow_cwevents._send.checkpoint import Checkpoint
+from airflow_cwevents._send.failures import Failures
+from airflow_cwevents._send.progress import ProgressLog
+from airflow_cwevents.exceptions import InvalidInputError, PutEventsStoppedError
+from airflow_cwevents.operators.base import CloudWatchEventsBaseOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context, ObjectStoragePath
+
+    from airflow_cwevents._send.entries import EntryResult
+    from airflow_cwevents._send.options import SendOptions
+    from airflow_cwevents._send.preparation import Preparation
+    from airflow_cwevents._send.run import EventSending
+    from airflow_cwevents._send.sender import EventSender, SizedEntry
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class SendSummary:
+    """
+    What a send came to.
+
+    :ivar sent: how many entries were sent, in this try and those before.
+    :ivar failed: how many were not, and are tolerated.
+    :ivar requests: how many requests this try made.
+    :ivar bytes: how much the entries in them measured, in bytes.
+    :ivar seconds: how long this try took, in seconds.
+    """
+
+    sent: int
+    failed: int
+    requests: int
+    bytes: int
+    seconds: float
+
+
+class SendingBaseOperator(CloudWatchEventsBaseOperator):
+    """
+    Base of the operators that send events.
+
+    :param event_bus_name: name or ARN of the bus for entries that name none; None for the default bus.
+    :param endpoint_id: the id of a global endpoint, such as ``abcde.veo``; needs ``botocore[crt]``.
+    :param check_event_bus: whether to make sure that each named bus exists, as AWS drops events for one that does not.
+    :param max_bytes: the most that a request may hold, in bytes; some regions still have 262,144.
+    :param max_concurrency: the most requests under way at a time, 1 to 256; fewer while AWS throttles.
+    :param max_attempts: how often an entry is sent at most, the first time included.
+    :param max_retry_seconds: how long after its first failure an entry is sent again at most, in seconds.
+    :param max_events_per_second: the most events a second; None for as many as AWS takes.
+    :param failed_entries_path: a file to write the entries to that were not sent, as JSON Lines that can be sent
+        again: a local path, or a URL that Airflow's ``ObjectStoragePath`` takes. It is replaced at every try.
+    :param max_failed: how many entries may fail without the task failing.
+    """
+
+    template_fields: Sequence[str] = (
+        *CloudWatchEventsBaseOperator.template_fields,
+        "event_bus_name",
+        "endpoint_id",
+        "check_event_bus",
+        "max_bytes",
+        "max_concurrency",
+        "max_attempts",
+        "max_retry_seconds",
+        "max_events_per_second",
+        "failed_entries_path",
+        "max_failed",
+    )
+    _killed = False
+
+    def __init__(
+        self,
+        *,
+        event_bus_name: str | None = None,
+        endpoint_id: str | None = None,
+        check_event_bus: bool = True,
+        max_bytes: int = MAX_REQUEST_BYTES,
+        max_concurrency: int = 16,
+        max_attempts: int = 10,
+        max_retry_seconds: float = 300.0,
+        max_events_per_second: float | None = None,
+        failed_entries_path: str | ObjectStoragePath | None = None,
+        max_failed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.event_bus_name = event_bus_name
+        self.endpoint_id = endpoint_id
+        self.check_event_bus = check_event_bus
+        self.max_bytes = max_bytes
+        self.max_concurrency = max_concurrency
+        self.max_attempts = max_attempts
+        self.max_retry_seconds = max_retry_seconds
+        self.max_events_per_second = max_events_per_second
+        self.failed_entries_path = failed_entries_path
+        self.max_failed = max_failed
+
+    @cached_property
+    def _sending(self) -> EventSending:
+        from airflow_cwevents._send.run import EventSending
+
+        return EventSending(self.hook.conn, self.hook.check_event_bus, self.hook.retry_waits.entry)
+
+    def on_kill(self) -> None:
+        """Stop sending, or do not begin; what was sent is recorded, and a retry sends the rest."""
+        self._killed = True
+        if "_sending" in vars(self):  # none is to be made in a signal handler
+            self._sending.stop()
+
+    def until_killed(self, entries: Iterable[T]) -> Iterator[T]:
+        """
+        Give entries, which it may take long to get ready.
+
+        :param entries: the entries.
+        :raises PutEventsStoppedError: when the task is killed.
+        """
+        for entry in entries:
+            if self._killed:
+                raise PutEventsStoppedError(0)
+            yield entry
+
+    def preparation(self) -> Preparation:
+        """Begin to make entries ready."""
+        self.show_in_console(self.event_bus_name)
+        self._max_failed()
+        return self._sending.preparation(
+            self.event_bus_name,
+            self._send_options().max_bytes,
+            check_event_bus=as_bool(self.check_event_bus, "check_event_bus"),
+        )
+
+    def checkpoint(self, context: Context, fingerprint: str, *, keep_ids: bool) -> Checkpoint:
+        """
+        Find out what a try before has sent.
+
+        :param context: the task's context.
+        :param fingerprint: tells the input from any other.
+        :param keep_ids: whether the event ids are wanted at the end.
+        :return: what was sent, and where to record what will be.
+        """
+        # where to belongs to the input as well: events for another account were not sent
+        destination = f"{self.aws_conn_id} {self.region_name} {self.endpoint_id}"
+        store: Any = context.get("task_state_store")
+        max_tries = getattr(context.get("ti"), "max_tries", None)
+        checkpoint = Checkpoint(store, f"{fingerprint} {destination}", keep_ids=keep_ids, max_tries=max_tries)
+        if checkpoint.sent:
+            self.log.info("%s entries were sent by a try before, and are not sent again", f"{checkpoint.sent:,}")
+        return checkpoint
+
+    def send(
+        self,
+        context: Context,
+        entries: Iterable[SizedEntry | EntryResult],
+        checkpoint: Checkpoint,
+        total: int | None,
+        noun: Literal["entry", "line"] = "entry",
+    ) -> SendSummary:
+        """
+        Send what the checkpoint does not have.
+
+        :param context: the task's context.
+        :param entries: the entries, ready to be sent, without those that were.
+        :param checkpoint: what was sent, and where to record what is.
+        :param total: how many entries the input has; None if that is not known.
+        :param noun: what the entries are called in an error.
+        :return: what it came to.
+        :raises PutEventsError: if more entries failed than are tolerated; all others were sent.
+        :raises PutEventsStoppedError: if the task was killed.
+        """
+        books = _Books(
+            checkpoint, Failures(self._failed_entries_path(), noun), ProgressLog(self.log, total, checkpoint.sent)
+        )
+        sender = self._sending.start(
+            entries, self._send_options(), self.endpoint_id, in_order=False, on_tick=books.tick
+        )
+        try:
+            if self._killed:  # before there was a sender to stop
+                sender.stop()
+            books.note(sender)
+        except BaseException:  # Airflow's timeout as well
+            books.note(sender.drain())
+            raise
+        finally:
+            books.close()
+        if getattr(context.get("ti"), "try_number", 1) > 1:
+            books.failures.remove_file_of_try_before()
+        return self._summary(sender, books)
+
+    def _summary(self, sender: EventSender, books: _Books) -> SendSummary:
+        checkpoint, failures, progress = books.checkpoint, books.failures, books.progress
+        sent = checkpoint.sent
+        if failures.total > self._max_failed() or failures.file_error:
+            raise failures.error(sent)
+        if failures.total:
+            self.log.warning("%s. max_failed tolerates that", failures.error(sent))
+        checkpoint.finish()
+        self.log.info(
+            "Sent %s events in %s requests, %s bytes, in %.1f s",
+            f"{progress.seen - failures.total:,}",
+            f"{sender.requests:,}",
+            f"{sender.bytes:,}",
+            progress.seconds,
+        )
+        return SendSummary(sent, failures.total, sender.requests, sender.bytes, round(progress.seconds, 3))
+
+    def _max_failed(self) -> int:
+        value = as_integer(self.max_failed, "max_failed")
+        if value < 0:
+            raise InvalidInputError("max_failed", f"{value} is out of range", "Give 0 or more", value)
+        return value
+
+    def _send_options(self) -> SendOptions:
+        from airflow_cwevents._send.options import SendOptions
+
+        rate = self.max_events_per_second
+        return SendOptions(
+            max_bytes=as_integer(self.max_bytes, "max_bytes"),
+            max_concurrency=as_integer(self.max_concurrency, "max_concurrency"),
+            max_attempts=as_integer(self.max_attempts, "max_attempts"),
+            max_retry_seconds=as_number(self.max_retry_seconds, "max_retry_seconds"),
+            max_events_per_second=None if rate is None else as_number(rate, "max_events_per_second"),
+        )
+
+    def _failed_entries_path(self) -> ObjectStoragePath | None:
+        return as_object_storage_path(self.failed_entries_path, "failed_entries_path")
+
+
+@dataclass(frozen=True, slots=True)
+class _Books:
+    """What becomes of the entries, in each place that wants to know."""
+
+    checkpoint: Checkpoint
+    failures: Failures
+    progress: ProgressLog
+
+    def note(self, results: Iterable[EntryResult]) -> None:
+        for result in results:
+            self.checkpoint.record(result.index, result.event_id)
+            self.progress.seen += 1
+            if result.event_id is None:
+                self.failures.add(result)
+
+    def tick(self) -> None:
+        self.checkpoint.tick()
+        self.progress.tick(self.failures.total)
+
+    def close(self) -> None:
+        self.checkpoint.save()
+        self.failures.close()
+
+
+def as_object_storage_path(path: str | ObjectStoragePath | None, place: str) -> ObjectStoragePath | None:
+    """
+    Give a path that reads and writes, wherever the file is.
+
+    :param path: a local path, a URL such as ``s3://aws_default@bucket/key``, or an ``ObjectStoragePath``.
+    :param place: the parameter's name, for the error.
+    :return: the path; None for none.
+    :raises InvalidInputError: if Airflow cannot reach storage of this kind.
+    """
+    from airflow.sdk import ObjectStoragePath
+
+    if path is None:
+        return None
+    try:
+        opened = path if isinstance(path, ObjectStoragePath) else ObjectStoragePath(path)
+        _ = opened.fs  # raises where the file system is not there
+    except (ImportError, ValueError) as error:
+        remedy = (
+            "Give a local path, or install what Airflow needs for it, such as apache-airflow-providers-amazon[s3fs]"
+        )
+        raise InvalidInputError(place, f"{str(path)!r} cannot be reached: {error}", remedy, path) from error
+    return opened

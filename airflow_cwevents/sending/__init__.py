@@ -1,1 +1,0 @@
-"""What the operators that send events have in common: checkpoints, failed entries, progress."""

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import re
+from itertools import chain
+
+import botocore.session
+import pytest
+
+from airflow_cwevents import operators, transfers
+from airflow_cwevents.decorators.put_events import PutEventsDecoratedOperator
+from airflow_cwevents.iam.operator_actions import OPERATOR_NEEDS, Need, operator_policy
+
+ALL_ACTIONS = sorted({action for needs in OPERATOR_NEEDS.values() for need in needs for action in need.actions})
+PASS_ROLE = {
+    "Effect": "Allow",
+    "Action": "iam:PassRole",
+    "Resource": "*",
+    "Condition": {"StringEquals": {"iam:PassedToService": "events.amazonaws.com"}},
+}
+
+
+def when(name: str, action: str) -> set[str]:
+    """Say when an operator calls an action; an empty text is for always."""
+    return {need.when for need in OPERATOR_NEEDS[name] if action in need.actions}
+
+
+def test_every_operator_is_listed() -> None:
+    names = {*operators.__all__, *transfers.__all__, PutEventsDecoratedOperator.custom_operator_name}
+    assert set(OPERATOR_NEEDS) == names
+
+
+@pytest.mark.parametrize("action", ALL_ACTIONS)
+def test_action_is_one_of_aws(action: str) -> None:
+    service, operation = action.split(":")
+    if action == "iam:PassRole":  # a permission without an operation of its own
+        return
+    assert operation in botocore.session.get_session().get_service_model(service).operation_names
+
+
+@pytest.mark.parametrize(
+    ("name", "always"),
+    [
+        ("PutRuleOperator", {"events:PutRule"}),
+        ("EnableRuleOperator", {"events:EnableRule"}),
+        ("DisableRuleOperator", {"events:DisableRule"}),
+        (
+            "DeleteRuleOperator",
+            {"events:DescribeRule", "events:ListTargetsByRule", "events:DeleteRule", "events:RemoveTargets"},
+        ),
+        ("PutTargetsOperator", {"events:DescribeRule", "events:ListTargetsByRule", "events:PutTargets"}),
+        ("RemoveTargetsOperator", {"events:ListTargetsByRule", "events:RemoveTargets"}),
+        ("CheckTargetsOperator", {"events:DescribeRule", "events:ListTargetsByRule"}),
+        ("PutEventsOperator", {"events:PutEvents"}),
+        ("ObjectStorageToEventsOperator", {"events:PutEvents"}),
+        ("@task.put_events", {"events:PutEvents"}),
+    ],
+)
+def test_what_is_needed_always(name: str, always: set[str]) -> None:
+    assert set(chain(*(need.actions for need in OPERATOR_NEEDS[name] if not need.when))) == always
+
+
+@pytest.mark.parametrize(
+    ("name", "action", "condition"),
+    [
+        ("PutRuleOperator", "events:TagResource", "tags"),
+        ("PutRuleOperator", "iam:PassRole", "role_arn"),
+        ("PutTargetsOperator", "events:RemoveTargets", "prune"),
+        ("PutTargetsOperator", "iam:PassRole", "RoleArn"),
+        ("PutTargetsOperator", "lambda:AddPermission", "grant_permissions"),
+        ("PutTargetsOperator", "sqs:SetQueueAttributes", "grant_permissions"),
+        ("PutTargetsOperator", "sns:SetTopicAttributes", "grant_permissions"),
+        ("PutTargetsOperator", "logs:PutResourcePolicy", "grant_permissions"),
+        ("DeleteRuleOperator", "lambda:RemovePermission", "revoke_permissions"),
+        ("RemoveTargetsOperator", "logs:DeleteResourcePolicy", "revoke_permissions"),
+        ("PutEventsOperator", "events:DescribeEventBus", "check_event_bus"),
+    ],
+)
+def test_what_a_parameter_needs(name: str, action: str, condition: str) -> None:
+    assert any(condition in text for text in when(name, action))
+    assert "" not in when(name, action)
+
+
+@pytest.mark.parametrize("name", ["DeleteRuleOperator", "RemoveTargetsOperator"])
+def test_taking_back_adds_nothing(name: str) -> None:
+    assert not when(name, "lambda:AddPermission")
+
+
+def test_what_only_warns_is_optional() -> None:
+    assert Need(("events:DescribeRule",), "always", optional=True) in OPERATOR_NEEDS["PutRuleOperator"]
+    optional = {
+        name: set(chain(*(need.actions for need in needs if need.optional))) for name, needs in OPERATOR_NEEDS.items()
+    }
+    assert optional["PutEventsOperator"] == {"events:DescribeEventBus"}
+    assert "kms:GetKeyPolicy" in optional["PutTargetsOperator"]
+    assert not optional["DeleteRuleOperator"]
+
+
+class TestOperatorPolicy:
+    def test_one_operator(self) -> None:
+        assert operator_policy(["EnableRuleOperator"]) == {
+            "Version": "2012-10-17",
+            "Statement": [{"Effect": "Allow", "Action": ["events:EnableRule"], "Resource": "*"}],
+        }
+
+    def test_several_say_every_action_once_in_order(self) -> None:
+        first, *others = operator_policy(["RemoveTargetsOperator", "DisableRuleOperator", "EnableRuleOperator"])[
+            "Statement"
+        ]
+        assert first["Action"] == sorted(set(first["Action"]))
+        assert {"events:DisableRule", "events:EnableRule", "events:RemoveTargets"} <= set(first["Action"])
+        assert others == []
+
+    @pytest.mark.parametrize("name", ["PutRuleOperator", "PutTargetsOperator"])
+    def test_role_is_passed_to_eventbridge_only(self, name: str) -> None:
+        plain, pass_role = operator_policy([name])["Statement"]
+        assert "iam:PassRole" not in plain["Action"]
+        assert pass_role == PASS_ROLE
+
+    def test_all_operators_get_all_actions(self) -> None:
+        plain, pass_role = operator_policy(OPERATOR_NEEDS)["Statement"]
+        assert sorted([*plain["Action"], pass_role["Action"]]) == ALL_ACTIONS
+        assert all(re.fullmatch(r"[a-z]+:[A-Z][A-Za-z]+", action) for action in plain["Action"])
+
+    def test_unknown_operator(self) -> None:
+        with pytest.raises(KeyError) as caught:
+            operator_policy(["PutRuleOperator", "PutRulesOperator"])
+        assert caught.value.args == ("PutRulesOperator",)

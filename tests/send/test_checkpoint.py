@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_cwevents._send.checkpoint import ENTRIES_PER_CHUNK, KEY, Checkpoint
+from tests.dict_store import DictStore
+
+
+@pytest.fixture
+def store() -> DictStore:
+    return DictStore()
+
+
+@pytest.fixture(params=[True, False], ids=["ids kept", "ids not kept"])
+def keep_ids(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
+def checkpoint(
+    store: DictStore | None, fingerprint: str = "f", *, keep_ids: bool = True, max_tries: int | None = None
+) -> Checkpoint:
+    return Checkpoint(store, fingerprint, keep_ids=keep_ids, max_tries=max_tries, clock=lambda: 0)
+
+
+def test_new_input_has_nothing_sent(store: DictStore, keep_ids: bool) -> None:
+    given_checkpoint = checkpoint(store, keep_ids=keep_ids)
+    assert given_checkpoint.sent == 0
+    assert not given_checkpoint.is_sent(0)
+
+
+def test_retry_knows_what_was_sent_and_what_failed(store: DictStore, keep_ids: bool) -> None:
+    first = checkpoint(store, keep_ids=keep_ids)
+    for index in range(2500):
+        first.record(index, None if index in (7, 1999, 2400) else f"id-{index}")
+    first.save()
+
+    second = checkpoint(store, keep_ids=keep_ids)
+    assert second.sent == 2497
+    assert [index for index in range(2600) if not second.is_sent(index)] == [7, 1999, 2400, *range(2500, 2600)]
+
+
+def test_ids_are_complete_and_in_order_after_a_retry(store: DictStore) -> None:
+    first = checkpoint(store)
+    for index in range(1500):
+        first.record(index, None if index == 1200 else f"id-{index}")
+    first.save()
+    second = checkpoint(store)
+    second.record(1200, "id-1200")
+    for index in range(1500, 1600):
+        second.record(index, f"id-{index}")
+    assert second.event_ids(1600) == [f"id-{index}" for index in range(1600)]
+
+
+def test_entry_that_is_sent_at_last_is_not_sent_a_third_time(store: DictStore, keep_ids: bool) -> None:
+    first = checkpoint(store, keep_ids=keep_ids)
+    for index in range(3):
+        first.record(index, None if index == 1 else "id")
+    first.save()
+    second = checkpoint(store, keep_ids=keep_ids)
+    second.record(1, "id-1")
+    second.save()
+    assert all(checkpoint(store, keep_ids=keep_ids).is_sent(index) for index in range(3))
+
+
+def test_entries_that_were_skipped_over_count_as_unsent(store: DictStore, keep_ids: bool) -> None:
+    first = checkpoint(store, keep_ids=keep_ids)
+    first.record(0, "a")
+    first.record(5, "b")
+    first.save()
+    second = checkpoint(store, keep_ids=keep_ids)
+    assert [second.is_sent(index) for index in range(7)] == [True, False, False, False, False, True, False]
+    assert second.sent == 2
+
+
+def test_other_input_starts_afresh_and_leaves_nothing_of_the_old(store: DictStore, keep_ids: bool) -> None:
+    first = checkpoint(store, "old", keep_ids=keep_ids)
+    for index in range(3000):
+        first.record(index, "id" if index % 2 else None)
+    first.save()
+    other = checkpoint(store, "new", keep_ids=keep_ids)
+    assert other.sent == 0
+    assert not other.is_sent(1)
+    assert store.texts == {}
+
+
+def test_retry_after_all_was_sent_finds_it(store: DictStore, keep_ids: bool) -> None:
+    """Airflow may fail a task that has done its work, as when the result cannot be handed over."""
+    first = checkpoint(store, keep_ids=keep_ids, max_tries=2)
+    for index in range(1500):
+        first.record(index, f"id-{index}")
+    first.finish()
+    second = checkpoint(store, keep_ids=keep_ids, max_tries=2)
+    assert second.sent == 1500
+    if keep_ids:
+        assert second.event_ids(1500) == [f"id-{index}" for index in range(1500)]
+
+
+def test_task_that_finished_and_is_cleared_starts_afresh(store: DictStore, keep_ids: bool) -> None:
+    store.set("another", "key")
+    first = checkpoint(store, keep_ids=keep_ids, max_tries=2)
+    for index in range(1500):
+        first.record(index, None if index % 2 else "id")
+    first.finish()
+    assert checkpoint(store, keep_ids=keep_ids, max_tries=3).sent == 0
+    assert store.texts.keys() == {"another"}
+
+
+def test_task_that_did_not_finish_and_is_cleared_goes_on(store: DictStore, keep_ids: bool) -> None:
+    first = checkpoint(store, keep_ids=keep_ids, max_tries=2)
+    first.record(0, "id")
+    first.save()
+    assert checkpoint(store, keep_ids=keep_ids, max_tries=3).sent == 1
+
+
+def test_entries_may_be_recorded_in_any_order(store: DictStore, keep_ids: bool) -> None:
+    first = checkpoint(store, keep_ids=keep_ids)
+    for index in (2500, 3, 1200, 0):
+        first.record(index, f"id-{index}")
+    first.save()
+    second = checkpoint(store, keep_ids=keep_ids)
+    assert [index for index in range(3000) if second.is_sent(index)] == [0, 3, 1200, 2500]
+
+
+def test_chunk_that_is_gone_counts_as_unsent(store: DictStore, keep_ids: bool) -> None:
+    first = checkpoint(store, keep_ids=keep_ids)
+    for index in range(2500):
+        first.record(index, None if index == 1700 else f"id-{index}")
+    first.save()
+    store.delete(f"{KEY}.1")
+    second = checkpoint(store, keep_ids=keep_ids)
+    assert [index for index in range(2500) if not second.is_sent(index)] == list(range(1000, 2000))
+    if keep_ids:
+        assert second.event_ids(2500)[2000:] == [f"id-{index}" for index in range(2000, 2500)]
+
+
+def test_store_that_cannot_delete_does_not_stop_the_sending(
+    store: DictStore, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = checkpoint(store, "old")
+    first.record(0, "a")
+    first.save()
+
+    def fail(key: str) -> None:
+        raise ConnectionError("the API server is gone")
+
+    monkeypatch.setattr(store, "delete", fail)
+    assert checkpoint(store, "new").sent == 0
+    assert "could not be deleted" in caplog.text
+
+
+def test_saves_every_thousand_entries(store: DictStore, keep_ids: bool) -> None:
+    first = checkpoint(store, keep_ids=keep_ids)
+    for index in range(ENTRIES_PER_CHUNK - 1):
+        first.record(index, "id")
+    assert store.writes == 0
+    first.record(ENTRIES_PER_CHUNK - 1, "id")
+    assert checkpoint(store, keep_ids=keep_ids).sent == ENTRIES_PER_CHUNK
+
+
+def test_saves_every_few_seconds(store: DictStore) -> None:
+    now = 0.0
+    first = Checkpoint(store, "f", keep_ids=True, clock=lambda: now)
+    first.record(0, "a")
+    now = 4.9
+    first.tick()
+    assert store.writes == 0
+    now = 5.0
+    first.tick()
+    assert checkpoint(store).sent == 1
+
+
+def test_values_stay_below_airflows_limit(store: DictStore, keep_ids: bool) -> None:
+    first = checkpoint(store, keep_ids=keep_ids)
+    for index in range(10_000):
+        first.record(index, "637ffe56-64ad-494b-a3b9-e12428fff461" if index % 3 else None)
+    first.save()
+    assert max(map(len, store.texts.values())) < 65_535
+
+
+def test_long_input_without_failures_takes_no_more_room_than_a_short_one(store: DictStore) -> None:
+    first = checkpoint(store, keep_ids=False)
+    for index in range(100_000):
+        first.record(index, "id")
+    first.save()
+    assert store.texts.keys() == {KEY}
+    assert len(store.texts[KEY]) < 200
+
+
+def test_each_save_writes_only_what_changed(store: DictStore) -> None:
+    first = checkpoint(store)
+    for index in range(20_000):
+        first.record(index, "id")
+    assert store.writes <= 2 * 20 + 2
+
+
+def test_store_that_fails_does_not_stop_the_sending(store: DictStore, caplog: pytest.LogCaptureFixture) -> None:
+    def fail(key: str, value: Any) -> None:
+        raise ConnectionError("the API server is gone")
+
+    first = checkpoint(store)
+    first.record(0, "a")
+    working = store.set
+    store.set = fail  # type: ignore[method-assign]
+    first.save()
+    assert "could not be saved" in caplog.text
+    store.set = working  # type: ignore[method-assign]
+    first.save()
+    assert checkpoint(store).sent == 1
+
+
+def test_without_a_store_ids_are_kept_all_the_same() -> None:
+    first = checkpoint(None)
+    first.record(0, "a")
+    first.record(2, "c")
+    first.save()
+    assert first.event_ids(4) == ["a", None, "c", None]
+    assert first.sent == 2
+    first.finish()
+
+
+@given(st.lists(st.lists(st.booleans(), max_size=2_200), min_size=1, max_size=4), st.booleans())
+def test_tries_add_up(tries: list[list[bool]], keep_ids: bool) -> None:
+    """Each try goes over what is unsent, in order, and ends somewhere: the next knows just what was sent."""
+    total, store, sent = 2_500, DictStore(), set[int]()
+    for outcomes in tries:
+        given_checkpoint = checkpoint(store, keep_ids=keep_ids)
+        assert {index for index in range(total) if given_checkpoint.is_sent(index)} == sent
+        unsent = [index for index in range(total) if not given_checkpoint.is_sent(index)]
+        for index, is_sent in zip(unsent, outcomes, strict=False):
+            given_checkpoint.record(index, f"id-{index}" if is_sent else None)
+            sent |= {index} if is_sent else set()
+        given_checkpoint.save()
+        assert given_checkpoint.sent == len(sent)

@@ -1,0 +1,77 @@
+"""What goes over the wire is what botocore itself would have written."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ParamValidationError
+
+from airflow_cwevents._send.codec import CheckedEntries, speed_up_put_events
+from tests.fault_server import FaultServer
+
+
+class CapturedError(Exception):
+    """The request has been seen."""
+
+
+def body_of(client: Any, **parameters: Any) -> Any:
+    """Return the body of the request that a call makes."""
+    bodies = []
+
+    def capture(request: Any, **_: Any) -> None:
+        bodies.append(request.body)
+        raise CapturedError
+
+    client.meta.events.register("before-send.eventbridge.PutEvents", capture)
+    with pytest.raises(CapturedError):
+        client.put_events(**parameters)
+    return json.loads(bodies[0])
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"Source": "s", "DetailType": "d", "Detail": '{"a": "é€𝄞\\n\\""}'},
+        {"Source": "s", "DetailType": "d", "Detail": "{}", "Resources": ["arn:1", "arn:2"], "EventBusName": "b"},
+        {"Source": "s", "DetailType": "d", "Detail": "{}", "Time": datetime(2026, 1, 31, 12, 0, 0, 900_000, UTC)},
+        {"Source": "s", "DetailType": "d", "Detail": "{}", "TraceHeader": "Root=1"},
+    ],
+)
+def test_body_is_botocores(entry: dict[str, Any]) -> None:
+    plain, ours = boto3.client("events"), boto3.client("events")
+    speed_up_put_events(ours)
+    entries = [entry, {**entry, "Source": "other"}]
+    assert body_of(ours, Entries=CheckedEntries(entries)) == body_of(plain, Entries=entries)
+
+
+def test_plain_list_is_botocores_to_check() -> None:
+    client = boto3.client("events")
+    speed_up_put_events(client)
+    with pytest.raises(ParamValidationError, match="Sourc"):
+        client.put_events(Entries=[{"Sourc": "s"}])
+    assert body_of(client, Entries=[{"Source": "s", "Time": "2026-01-31T12:00:00Z"}]) == {
+        "Entries": [{"Source": "s", "Time": 1769860800}]
+    }
+
+
+def test_callers_entries_stay_as_they_were() -> None:
+    client = boto3.client("events")
+    speed_up_put_events(client)
+    entries = [{"Source": "s", "DetailType": "d", "Detail": "{}"}]
+    body_of(client, Entries=CheckedEntries(entries))
+    assert entries == [{"Source": "s", "DetailType": "d", "Detail": "{}"}]
+
+
+def test_answer_is_read_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    with FaultServer() as server:
+        client = boto3.client("events", endpoint_url=server.url)
+        speed_up_put_events(client)
+        entries = CheckedEntries([{"Source": "s", "DetailType": "d", "Detail": '{"n": 1}'}])
+        response = client.put_events(Entries=entries)
+    assert response["FailedEntryCount"] == 0
+    assert len(response["Entries"][0]["EventId"]) == 36
+    assert server.delivered == [{"Source": "s", "DetailType": "d", "Detail": '{"n": 1}'}]

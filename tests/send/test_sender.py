@@ -1,0 +1,495 @@
+"""The sender by itself: order, laziness, bounds, and being stopped."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import pytest
+from botocore.exceptions import EndpointConnectionError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tenacity import wait_fixed, wait_none
+
+from airflow_cwevents._send import sender as sender_module
+from airflow_cwevents._send.entries import EntryResult
+from airflow_cwevents._send.options import SendOptions
+from airflow_cwevents._send.sender import (
+    MAX_BAD_IN_A_ROW,
+    MAX_HELD_BYTES,
+    MAX_UNSETTLED_ENTRIES,
+    SUBMIT_SECONDS,
+    EventSender,
+    SizedEntry,
+)
+from airflow_cwevents._send.workers import Workers
+from airflow_cwevents.exceptions import InvalidInputError, PutEventsStoppedError
+
+Put = Callable[[list[Mapping[str, Any]]], Mapping[str, Any]]
+
+
+def ok(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {"Entries": [{"EventId": f"id-{entry['n']}"} for entry in entries]}
+
+
+def items(count: int, size: int = 10) -> Iterator[SizedEntry]:
+    return (SizedEntry(n, {"n": n}, size) for n in range(count))
+
+
+def sender(put: Put, entries: Any, **options: Any) -> EventSender:
+    return EventSender(put, entries, SendOptions(**options), wait_none())
+
+
+def test_results_come_in_input_order_whatever_the_order_of_answers() -> None:
+    last_done = threading.Event()
+
+    def put(entries: list[Mapping[str, Any]]) -> dict[str, Any]:
+        if entries[0]["n"] == 0:
+            assert last_done.wait(5)
+        elif entries[0]["n"] == 30:
+            last_done.set()
+        return ok(entries)
+
+    results = list(sender(put, items(40)))
+    assert [(result.index, result.event_id) for result in results] == [(n, f"id-{n}") for n in range(40)]
+
+
+def test_first_result_comes_before_the_source_is_read_to_its_end() -> None:
+    read = []
+    source = (read.append(item.index) or item for item in items(1_000_000))  # type: ignore[func-returns-value]
+    results = iter(sender(ok, source))
+    assert next(results).index == 0
+    assert len(read) < 2_000
+
+
+def test_source_is_not_read_further_than_the_waiting_results_may_grow() -> None:
+    """The first entry is throttled for as long as others are taken: results pile up behind it."""
+    read = 0
+
+    def source() -> Iterator[SizedEntry]:
+        nonlocal read
+        for item in items(5 * MAX_UNSETTLED_ENTRIES):
+            read += 1
+            yield item
+
+    first_refused = 0
+    most_read = 0
+
+    def put(entries: list[Mapping[str, Any]]) -> dict[str, Any]:
+        nonlocal first_refused, most_read
+        answers = ok(entries)["Entries"]
+        numbers = [entry["n"] for entry in entries]
+        if 0 in numbers and read < MAX_UNSETTLED_ENTRIES:
+            first_refused += 1
+            answers[numbers.index(0)] = {"ErrorCode": "InternalFailure"}
+        elif 0 in numbers:
+            most_read = read
+        return {"Entries": answers}
+
+    sending = sender(put, source(), max_attempts=1_000_000, max_concurrency=1)
+    assert next(sending).index == 0
+    assert first_refused > 0
+    assert MAX_UNSETTLED_ENTRIES <= most_read <= MAX_UNSETTLED_ENTRIES + 1
+    assert sum(1 for _ in sending) == 5 * MAX_UNSETTLED_ENTRIES - 1
+
+
+def test_entries_that_cannot_be_sent_keep_their_place() -> None:
+    source = [*items(2), EntryResult(2, None, "InvalidEntry", "bad"), SizedEntry(3, {"n": 3}, 10)]
+    results = list(sender(ok, source))
+    assert [result.event_id for result in results] == ["id-0", "id-1", None, "id-3"]
+    assert results[2].error_code == "InvalidEntry"
+
+
+def test_indexes_need_not_be_consecutive() -> None:
+    source = [SizedEntry(n, {"n": n}, 10) for n in (5, 9, 1000)]
+    assert [(result.index, result.event_id) for result in sender(ok, source)] == [
+        (5, "id-5"),
+        (9, "id-9"),
+        (1000, "id-1000"),
+    ]
+
+
+def test_requests_hold_ten_entries_and_no_more_bytes_than_allowed() -> None:
+    requests: list[int] = []
+
+    def put(entries: list[Mapping[str, Any]]) -> dict[str, Any]:
+        requests.append(len(entries))
+        return ok(entries)
+
+    sending = sender(put, items(25, size=30), max_bytes=100, max_concurrency=1)
+    assert sum(1 for _ in sending) == 25
+    assert requests == [3] * 8 + [1]
+    assert (sending.requests, sending.bytes) == (9, 750)
+
+
+@pytest.mark.parametrize("count", [1, 9, 10, 11, 25])
+def test_nothing_is_lost_while_sending_is_held_back(count: int) -> None:
+    """At the end an entry is left over that was read ahead, just when the rate lets nothing out."""
+    results = list(sender(ok, items(count), max_events_per_second=1_000))
+    assert [result.event_id for result in results] == [f"id-{n}" for n in range(count)]
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_every_entry_ends_as_sent_or_failed(data: st.DataObject) -> None:
+    """Whatever is answered, in whatever order: each entry has one result, and that is true."""
+    sizes = data.draw(st.lists(st.integers(1, 100), max_size=80))
+    delivered: Counter[int] = Counter()
+    faults = data.draw(st.lists(st.sampled_from(["", "", "InternalFailure", "MalformedDetail"]), max_size=150))
+    lock = threading.Lock()
+
+    def put(entries: list[Mapping[str, Any]]) -> dict[str, Any]:
+        assert len(entries) <= 10
+        answers = []
+        with lock:
+            for entry in entries:
+                if code := faults.pop() if faults else "":
+                    answers.append({"ErrorCode": code})
+                else:
+                    delivered[entry["n"]] += 1
+                    answers.append({"EventId": f"id-{entry['n']}"})
+        return {"Entries": answers}
+
+    options = {"max_bytes": 100, "max_attempts": 3, "max_concurrency": data.draw(st.integers(1, 4))}
+    results = list(sender(put, [SizedEntry(n, {"n": n}, size) for n, size in enumerate(sizes)], **options))
+    assert [result.index for result in results] == list(range(len(sizes)))
+    assert {result.index for result in results if result.event_id} == set(delivered)
+    assert all(count == 1 for count in delivered.values())
+
+
+def test_what_the_source_raises_comes_after_all_results() -> None:
+    def source() -> Iterator[SizedEntry]:
+        yield from items(25)
+        raise LookupError("the database is gone")
+
+    results = []
+    with pytest.raises(LookupError, match="the database is gone"):
+        results.extend(sender(ok, source()))
+    # pytest.raises ends extend() halfway, but not before it has taken what was given
+    assert [result.event_id for result in results] == [f"id-{n}" for n in range(25)]
+
+
+def test_timeout_in_the_source_does_not_wait_for_retries() -> None:
+    """Airflow's task timeout is raised wherever the task is just then."""
+
+    class TaskTimeout(BaseException):
+        pass
+
+    def put(entries: list[Mapping[str, Any]]) -> dict[str, Any]:
+        return {
+            "Entries": [
+                {"ErrorCode": "InternalFailure"} if entry["n"] == 3 else ok([entry])["Entries"][0] for entry in entries
+            ]
+        }
+
+    def source() -> Iterator[SizedEntry]:
+        yield from items(25)
+        raise TaskTimeout
+
+    results = []
+    sending = EventSender(put, source(), SendOptions(), wait_fixed(100))
+    with pytest.raises(TaskTimeout):
+        results.extend(sending)
+    assert {0, 1, 2, 4, 9} <= {result.index for result in results}
+    assert 3 not in {result.index for result in results}
+
+
+def test_retries_end_after_the_given_time() -> None:
+    now = 0.0
+
+    def clock() -> float:
+        return now
+
+    def put(entries: list[Mapping[str, Any]]) -> dict[str, Any]:
+        nonlocal now
+        now += 40.0
+        return {"Entries": [{"ErrorCode": "InternalFailure"}]}
+
+    sending = EventSender(
+        put, items(1), SendOptions(max_attempts=100, max_retry_seconds=100), wait_fixed(0), clock=clock
+    )
+    result = next(sending)
+    assert (result.error_code, result.retryable) == ("InternalFailure", True)
+    # failed at 40; again at 80, 120; at 160 its time is over
+    assert sending.requests == 4
+
+
+def test_stop_ends_sending_at_once_and_tells_what_is_known() -> None:
+    release = threading.Event()
+    begun = threading.Event()
+
+    def put(entries: list[Mapping[str, Any]]) -> dict[str, Any]:
+        if entries[0]["n"] == 20:
+            begun.set()
+            assert release.wait(5)
+        return ok(entries)
+
+    sending = sender(put, items(1_000_000), max_concurrency=3)
+    results = []
+
+    def stop() -> None:
+        assert begun.wait(5)
+        sending.stop()
+        release.set()
+
+    stopper = threading.Thread(target=stop)
+    stopper.start()
+    with pytest.raises(PutEventsStoppedError) as caught:
+        results.extend(sending)
+    stopper.join()
+    assert caught.value.sent == len(results)
+    assert 0 < len(results) < 100_000
+    assert all(result.event_id == f"id-{result.index}" for result in results)
+    assert not caught.value.permanent
+
+
+def test_stop_does_not_wait_for_an_answer_that_does_not_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airflow_cwevents._send.sender.STOP_GRACE_SECONDS", 0.1)
+    release = threading.Event()
+
+    def put(entries: list[Mapping[str, Any]]) -> dict[str, Any]:
+        if entries[0]["n"] == 10:
+            release.wait(10)
+        return ok(entries)
+
+    sending = sender(put, items(30), max_concurrency=3)
+    results = [next(sending) for _ in range(10)]
+    sending.stop()
+    with pytest.raises(PutEventsStoppedError):
+        results.extend(sending)
+    release.set()
+    known = {result.index for result in results}
+    assert known >= set(range(10))
+    assert known.isdisjoint(range(10, 20))
+
+
+def test_abandoned_iteration_leaves_no_threads() -> None:
+    before = set(threading.enumerate())
+    for _ in sender(ok, items(1_000)):
+        break
+    begun = set(threading.enumerate()) - before
+    assert begun
+    for thread in begun:
+        thread.join(5)
+    assert not any(thread.is_alive() for thread in begun)
+
+
+@pytest.mark.parametrize(
+    ("name", "bad", "good"),
+    [
+        ("max_bytes", 0, 1),
+        ("max_concurrency", 0, 1),
+        ("max_concurrency", 257, 256),
+        ("max_attempts", 0, 1),
+        ("max_retry_seconds", -1, 0),
+        ("max_events_per_second", 0, 0.1),
+        ("max_events_per_second", -5, 5),
+    ],
+)
+def test_options_out_of_range_are_named(name: str, bad: float, good: float) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        SendOptions(**{name: bad})  # type: ignore[arg-type]
+    assert caught.value.place == name
+    assert getattr(SendOptions(**{name: good}), name) == good  # type: ignore[arg-type]
+
+
+def test_results_come_as_they_are_known_if_order_does_not_matter() -> None:
+    refused = 0
+
+    def put(entries: list[Mapping[str, Any]]) -> dict[str, Any]:
+        nonlocal refused
+        answers = ok(entries)["Entries"]
+        numbers = [entry["n"] for entry in entries]
+        if 0 in numbers and 99 not in seen:
+            refused += 1
+            answers[numbers.index(0)] = {"ErrorCode": "InternalFailure"}
+        return {"Entries": answers}
+
+    seen: list[int] = []
+    options = SendOptions(max_concurrency=1, max_attempts=1_000)
+    seen.extend(result.index for result in EventSender(put, items(100), options, wait_none(), in_order=False))
+    assert sorted(seen) == list(range(100))
+    assert seen[-1] == 0
+    assert refused > 0
+
+
+def test_tick_comes_while_nothing_else_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sender_module, "TICK_SECONDS", 0.01)
+    ticks = 0
+    enough = threading.Event()
+
+    def tick() -> None:
+        nonlocal ticks
+        ticks += 1
+        if ticks == 5:
+            enough.set()
+
+    def put(entries: list[Mapping[str, Any]]) -> dict[str, Any]:
+        assert enough.wait(5)
+        return ok(entries)
+
+    results = list(EventSender(put, items(1), SendOptions(), wait_none(), on_tick=tick))
+    assert [result.event_id for result in results] == ["id-0"]
+
+
+def test_entries_on_their_way_are_bounded_in_bytes_too() -> None:
+    """The first entry waits to be sent again for as long as others are taken."""
+    size = MAX_HELD_BYTES // 8
+    read = most_read = 0
+
+    def source() -> Iterator[SizedEntry]:
+        nonlocal read
+        for item in items(100, size):
+            read += 1
+            yield item
+
+    def put(entries: list[Mapping[str, Any]]) -> dict[str, Any]:
+        return {"Entries": [{"ErrorCode": "InternalFailure"}] * len(entries)}
+
+    for result in EventSender(put, source(), SendOptions(max_attempts=3), wait_fixed(0.01)):
+        assert result.entry is not None
+        most_read = max(most_read, read - result.index)
+    assert read == 100
+    assert most_read <= 10
+
+
+def test_bad_entries_are_told_of_before_many_more_are_read() -> None:
+    read = 0
+
+    def source() -> Iterator[EntryResult]:
+        nonlocal read
+        for index in range(1_000):
+            read += 1
+            yield EntryResult(index, None, "InvalidEntry", "no")
+
+    most = 0
+    for result in sender(ok, source()):
+        most = max(most, read - result.index)
+    assert most <= MAX_BAD_IN_A_ROW
+
+
+def test_slow_source_does_not_hold_results_back() -> None:
+    """Without looking for results in between, four requests' worth would be read first."""
+    read = 0
+
+    def source() -> Iterator[SizedEntry]:
+        nonlocal read
+        for item in items(400):
+            time.sleep(SUBMIT_SECONDS / 5)
+            read += 1
+            yield item
+
+    next(sender(ok, source()))
+    assert read <= 21
+
+
+def test_waiting_costs_no_cpu_whatever_the_concurrency(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three, halved, is one and a half: there is no half request to wait for."""
+    waits = 0
+    wait = Workers.wait
+
+    def counted(self: Any, timeout: float | None) -> None:
+        nonlocal waits
+        waits += 1
+        wait(self, timeout)
+
+    monkeypatch.setattr(Workers, "wait", counted)
+    calls = 0
+
+    def put(entries: list[Mapping[str, Any]]) -> dict[str, Any]:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            return {"Entries": [{"ErrorCode": "ThrottlingException"}] * len(entries)}
+        time.sleep(0.02)
+        return ok(entries)
+
+    sending = sender(put, items(100), max_concurrency=3)
+    assert len(list(sending)) == 100
+    assert waits <= 3 * sending.requests
+
+
+def test_result_that_is_null_counts_as_missing() -> None:
+    calls = 0
+
+    def put(entries: list[Mapping[str, Any]]) -> dict[str, Any]:
+        nonlocal calls
+        calls += 1
+        return {"Entries": [None, *ok(entries)["Entries"][1:]]} if calls == 1 else ok(entries)
+
+    assert [result.event_id for result in sender(put, items(2))] == ["id-0", "id-1"]
+
+
+def test_stop_when_all_was_sent_is_no_error() -> None:
+    sending = sender(ok, items(3))
+    results = [next(sending) for _ in range(3)]
+    assert list(sending) == []
+    sending.stop()
+    assert len(results) == 3
+
+
+def test_drain_gives_what_is_known_after_an_exception() -> None:
+    class TaskTimeout(BaseException):
+        pass
+
+    def tick() -> None:
+        if calls >= 3:
+            raise TaskTimeout
+
+    calls = 0
+
+    def put(entries: list[Mapping[str, Any]]) -> dict[str, Any]:
+        nonlocal calls
+        calls += 1
+        time.sleep(0.01)
+        return ok(entries)
+
+    sending = EventSender(put, items(10_000), SendOptions(), wait_none(), in_order=False, on_tick=tick)
+    results: list[int] = []
+    with pytest.raises(TaskTimeout):
+        results.extend(result.index for result in sending)
+    results += [result.index for result in sending.drain()]
+    assert sorted(results) == list(range(calls * 10))
+
+
+def test_outage_that_does_not_end_is_not_waited_for_by_every_entry() -> None:
+    now = 0.0
+    calls = 0
+
+    def put(entries: list[Mapping[str, Any]]) -> dict[str, Any]:
+        nonlocal now, calls
+        now += 60
+        calls += 1
+        if calls <= 10:
+            return ok(entries)
+        raise EndpointConnectionError(endpoint_url="https://events")
+
+    options = SendOptions(max_concurrency=1)
+    sending = EventSender(put, items(100_000), options, wait_none(), clock=lambda: now)
+    results: list[EntryResult] = []
+    with pytest.raises(PutEventsStoppedError, match=r"300 s.*EndpointConnectionError") as caught:
+        results.extend(sending)
+    assert caught.value.sent == 100
+    assert not caught.value.permanent
+    assert calls < 30
+    assert [result.event_id is not None for result in results] == [True] * 100 + [False] * (len(results) - 100)
+    assert len(results) > 100
+
+
+def test_failures_with_successes_between_are_no_outage() -> None:
+    now = 0.0
+    calls = 0
+
+    def put(entries: list[Mapping[str, Any]]) -> dict[str, Any]:
+        nonlocal now, calls
+        now += 60
+        calls += 1
+        if calls % 3:
+            raise EndpointConnectionError(endpoint_url="https://events")
+        return ok(entries)
+
+    sending = EventSender(put, items(600), SendOptions(max_concurrency=1), wait_none(), clock=lambda: now)
+    assert sum(result.event_id is not None for result in sending) == 200

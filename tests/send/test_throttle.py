@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import pytest
+from tenacity import wait_fixed, wait_incrementing, wait_none
+
+from airflow_cwevents._send.throttle import SAMPLE_SECONDS, Throttle, wait_seconds
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def cpu_clock() -> Clock:
+    return Clock()
+
+
+def throttle(clock: Clock, cpu_clock: Clock, concurrency: int = 16, rate: float | None = None) -> Throttle:
+    return Throttle(concurrency, rate, wait_incrementing(start=1, increment=1), clock, cpu_clock)
+
+
+def sample(given: Throttle, clock: Clock, cpu_clock: Clock, share: float) -> None:
+    clock.now += 2 * SAMPLE_SECONDS
+    cpu_clock.now += 2 * SAMPLE_SECONDS * share
+    given.on_answer(0.02)
+
+
+def test_wait_strategies_work_outside_of_their_loop() -> None:
+    assert wait_seconds(wait_fixed(3), 1) == 3
+    assert [wait_seconds(wait_incrementing(start=1, increment=2), attempt) for attempt in (1, 2, 3)] == [1, 3, 5]
+
+
+def test_concurrency_doubles_while_there_is_cpu_to_spare(clock: Clock, cpu_clock: Clock) -> None:
+    given = throttle(clock, cpu_clock)
+    limits = []
+    for _ in range(4):
+        sample(given, clock, cpu_clock, share=0.3)
+        limits.append(given.limit)
+    assert limits == [8, 16, 16, 16]
+
+
+def test_concurrency_shrinks_while_the_cpu_is_busy(clock: Clock, cpu_clock: Clock) -> None:
+    given = throttle(clock, cpu_clock)
+    limits = []
+    for _ in range(5):
+        sample(given, clock, cpu_clock, share=0.99)
+        limits.append(given.limit)
+    assert limits == [3, 2, 1, 1, 1]
+
+
+def test_concurrency_stays_in_between(clock: Clock, cpu_clock: Clock) -> None:
+    given = throttle(clock, cpu_clock)
+    sample(given, clock, cpu_clock, share=0.9)
+    assert given.limit == 4
+
+
+def test_limit_is_what_may_be_under_way(clock: Clock, cpu_clock: Clock) -> None:
+    given = throttle(clock, cpu_clock, concurrency=2)
+    assert [given.admits(busy) for busy in (0, 1, 2, 3)] == [True, True, False, False]
+
+
+def test_throttled_answer_halves_once_for_all_requests_of_that_time(clock: Clock, cpu_clock: Clock) -> None:
+    given = throttle(clock, cpu_clock)
+    numbers = [given.on_send(10) for _ in range(4)]
+    for number in numbers:
+        given.on_throttled(number)
+    assert given.limit == 2
+    assert given.seconds_until_free() == 1
+    given.on_throttled(given.on_send(10))
+    assert given.limit == 1
+    assert given.seconds_until_free() == 2
+    given.on_throttled(given.on_send(10))
+    assert given.limit == 1
+    assert given.seconds_until_free() == 3
+
+
+def test_nothing_goes_out_for_a_moment_after_throttling(clock: Clock, cpu_clock: Clock) -> None:
+    given = throttle(clock, cpu_clock)
+    given.on_throttled(given.on_send(10))
+    assert not given.admits(0)
+    clock.now += 1
+    assert given.admits(0)
+
+
+def test_concurrency_recovers_after_a_success(clock: Clock, cpu_clock: Clock) -> None:
+    given = throttle(clock, cpu_clock)
+    given.on_throttled(given.on_send(10))
+    sample(given, clock, cpu_clock, share=0.1)
+    assert given.limit == 2
+    given.on_success()
+    for _ in range(3):
+        sample(given, clock, cpu_clock, share=0.1)
+    assert given.limit == 16
+    given.on_throttled(given.on_send(10))
+    assert given.seconds_until_free() == 1
+
+
+def test_rate_is_kept(clock: Clock, cpu_clock: Clock) -> None:
+    given = throttle(clock, cpu_clock, rate=100)
+    sent = 0
+    for _ in range(1000):
+        if given.admits(0):
+            given.on_send(10)
+            sent += 10
+        clock.now += 0.01
+    assert sent == pytest.approx(1000, abs=10)
+
+
+def test_rate_that_was_not_used_is_not_saved_up(clock: Clock, cpu_clock: Clock) -> None:
+    given = throttle(clock, cpu_clock, rate=100)
+    given.on_send(10)
+    clock.now += 60
+    given.on_send(10)
+    assert given.seconds_until_free() == pytest.approx(0.1)
+
+
+def test_without_rate_or_throttling_nothing_is_held_back(clock: Clock, cpu_clock: Clock) -> None:
+    given = Throttle(1, None, wait_none(), clock, cpu_clock)
+    given.on_send(10)
+    assert given.seconds_until_free() == 0
+
+
+@pytest.mark.parametrize(("seconds", "requests"), [(0.02, 1), (0.01, 1), (0.005, 2), (0.001, 8), (0.0001, 8), (0, 1)])
+def test_short_requests_are_handed_over_together(clock: Clock, cpu_clock: Clock, seconds: float, requests: int) -> None:
+    given = throttle(clock, cpu_clock)
+    given.on_answer(seconds)
+    assert given.requests_per_job == requests
