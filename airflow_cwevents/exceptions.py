@@ -32,7 +32,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 SHOWN_FAILURES = 5
 
@@ -45,6 +45,16 @@ class CloudWatchEventsError(Exception):
     """
 
     permanent: bool = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Support pickle and copy, which otherwise would call ``__init__`` with the message alone."""
+        return _restore, (type(self), self.args, vars(self))
+
+
+def _restore(cls: type[CloudWatchEventsError], args: tuple[Any, ...], attributes: dict[str, Any]) -> Any:
+    error = cls.__new__(cls, *args)
+    vars(error).update(attributes)
+    return error
 
 
 class InvalidInputError(CloudWatchEventsError, ValueError):

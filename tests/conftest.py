@@ -12,7 +12,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
+from botocore.exceptions import StubResponseError
 from botocore.loaders import JSONFileLoader
 from botocore.stub import Stubber
 from tenacity import wait_none
@@ -23,6 +25,10 @@ from tests.fault_server import FaultServer
 
 if TYPE_CHECKING:
     from airflow_cwevents.hooks import CloudWatchEventsHook
+
+# a slow, busy machine must not fail a test
+hypothesis.settings.register_profile("default", deadline=None)
+hypothesis.settings.load_profile("default")
 
 NO_WAITS = RetryWaits(rule=wait_none(), target=wait_none(), policy=wait_none(), entry=wait_none())
 LOGGER = logging.getLogger("tests.hook")
@@ -50,16 +56,35 @@ os.environ.update(
 
 
 @pytest.fixture(autouse=True)
-def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no test reach beyond this machine, whatever it does wrong."""
+def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Refuse connections that leave this machine; fail the test even if the code under test swallows the refusal."""
     connect = socket.socket.connect
+    refused: list[Any] = []
 
     def guarded(self: socket.socket, address: Any) -> None:
         if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in ("127.0.0.1", "::1"):
-            raise AssertionError(f"a test tried to connect to {address}")
+            refused.append(address)
+            raise ConnectionRefusedError(f"a test tried to connect to {address}")
         connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
+    yield
+    assert refused == [], "the test tried to leave this machine"
+
+
+@pytest.fixture(autouse=True)
+def _stubbers_saw_nothing_unexpected(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fail the test on a request that a Stubber did not expect, even if the code under test swallows the error."""
+    unexpected: list[str] = []
+    make = StubResponseError.__init__
+
+    def recorded(self: StubResponseError, **arguments: Any) -> None:
+        make(self, **arguments)
+        unexpected.append(str(self))
+
+    monkeypatch.setattr(StubResponseError, "__init__", recorded)
+    yield
+    assert unexpected == [], "a Stubber got a request that it did not expect"
 
 
 @pytest.fixture

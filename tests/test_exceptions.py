@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import copy
 import inspect
+import pickle
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -118,6 +121,22 @@ def test_each_class_has_an_example_here() -> None:
 def test_carries_its_data(error: CloudWatchEventsError, attributes: dict[str, Any], permanent: bool) -> None:
     assert {name: getattr(error, name) for name in attributes} == attributes
     assert error.permanent is permanent
+
+
+def pickled(error: Any) -> Any:
+    return pickle.loads(pickle.dumps(error))  # noqa: S301
+
+
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, pickled])
+@pytest.mark.parametrize("error", [error for error, *_ in EXAMPLES], ids=lambda error: type(error).__name__)
+def test_survives_copy_and_pickle(error: CloudWatchEventsError, again: Callable[[Any], Any]) -> None:
+    restored = again(error)
+    assert type(restored) is type(error)
+    assert (str(restored), restored.args) == (str(error), error.args)
+    assert {**vars(restored), "failed": str(getattr(restored, "failed", ""))} == {
+        **vars(error),
+        "failed": str(getattr(error, "failed", "")),
+    }
 
 
 def test_tree_is_as_drawn() -> None:
