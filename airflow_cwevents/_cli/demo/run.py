@@ -8,6 +8,7 @@ process groups, which are gone at the end, however it ends.
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 import io
 import json
@@ -40,6 +41,16 @@ ARRIVAL_SECONDS = 30
 AIRFLOW_SECONDS = 300
 FAILED = 1
 INTERRUPTED = 130
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """
+    Register the command.
+
+    :param commands: the subparsers of ``airflow-cwevents``.
+    """
+    demo = commands.add_parser("demo", help="send an event to a Lambda function, from Airflow, on a local AWS")
+    demo.set_defaults(run=lambda _: run_demo())
 
 
 class DemoError(Exception):
