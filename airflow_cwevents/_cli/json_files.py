@@ -7,11 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from airflow_cwevents._cli.errors import CommandError
+
 STANDARD_INPUT = "-"
-
-
-class JsonFileError(Exception):
-    """A file that cannot be read or is not JSON; the message names the file and the place."""
 
 
 def read_json(path: str) -> Any:
@@ -20,14 +18,14 @@ def read_json(path: str) -> Any:
 
     :param path: its path; ``-`` for standard input.
     :return: its content.
-    :raises JsonFileError: if it cannot be read, or is not JSON in UTF-8.
+    :raises CommandError: if it cannot be read, or is not JSON in UTF-8.
     """
     name = "standard input" if path == STANDARD_INPUT else path
     try:
         return json.loads(sys.stdin.read() if path == STANDARD_INPUT else Path(path).read_bytes().decode())
     except json.JSONDecodeError as error:
-        raise JsonFileError(f"{name}: line {error.lineno} column {error.colno}: {error.msg}") from error
+        raise CommandError(f"{name}: line {error.lineno} column {error.colno}: {error.msg}") from error
     except UnicodeDecodeError as error:
-        raise JsonFileError(f"{name}: not UTF-8 at byte {error.start}") from error
+        raise CommandError(f"{name}: not UTF-8 at byte {error.start}") from error
     except OSError as error:
-        raise JsonFileError(f"{name}: {error.strerror}") from error
+        raise CommandError(f"{name}: {error.strerror}") from error

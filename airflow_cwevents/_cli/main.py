@@ -7,12 +7,12 @@ import sys
 from collections.abc import Sequence
 
 from airflow_cwevents import __version__
-from airflow_cwevents._cli import policy
+from airflow_cwevents._cli import local_aws, policy
 from airflow_cwevents._cli.demo import run as demo
-from airflow_cwevents._cli.json_files import JsonFileError
+from airflow_cwevents._cli.errors import CommandError
 from airflow_cwevents.exceptions import CloudWatchEventsError
 
-COMMANDS = (demo, policy)
+COMMANDS = (demo, local_aws, policy)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     try:
         status: int = options.run(options)
-    except (JsonFileError, CloudWatchEventsError) as error:
+    except (CommandError, CloudWatchEventsError) as error:
         print(f"airflow-cwevents: {error}", file=sys.stderr)
         return 2
     return status
