@@ -22,7 +22,7 @@ from typing import Any
 from urllib.request import ProxyHandler, build_opener
 
 from airflow_cwevents._cli.errors import CommandError
-from airflow_cwevents._cli.processes import SignalHandler, process_group, python_command, temporary_folder
+from airflow_cwevents._cli.processes import SignalHandler, last_line, process_group, python_command, temporary_folder
 
 REGION = "us-east-1"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}  # the emulator takes any
@@ -58,7 +58,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     :param commands: the subparsers of ``airflow-cwevents``.
     """
     local_aws = commands.add_parser("local-aws", help="run a local AWS (ministack) for DAGs to try, until Ctrl-C")
-    local_aws.add_argument("--port", type=int, default=4566, help="the port on 127.0.0.1; default: %(default)s")
+    local_aws.add_argument("--port", type=int, default=4566, help="the port; 0 for any; default: %(default)s")
     local_aws.set_defaults(run=lambda options: run_local_aws(options.port))
 
 
@@ -80,7 +80,7 @@ def run_local_aws(port: int) -> int:
             print(f"Local AWS on {aws.url}, empty at each start; Ctrl-C ends it. For Airflow:", file=sys.stderr)
             print(f"export AIRFLOW_CONN_AWS_DEFAULT='{aws.connection}'", flush=True)
             process.wait()
-            raise CommandError("ministack ended unexpectedly")
+            raise CommandError(f"ministack ended: {last_line(aws.log)}")
     return 0
 
 
@@ -99,14 +99,16 @@ class LocalAws:
     A local AWS. It keeps nothing when it ends.
 
     :param folder: a folder for its log and its temporary files.
-    :param port: the port; None for any that is free.
+    :param port: the port; 0 for any that is free.
+    :raises CommandError: if the port is in use.
     """
 
     region = REGION
 
-    def __init__(self, folder: Path, port: int | None = None) -> None:
+    def __init__(self, folder: Path, port: int = 0) -> None:
         self._folder = folder
-        self._port = port or _free_port()
+        self.log = folder / "ministack.log"
+        self._port = _free_port(port)
         self.url = f"http://127.0.0.1:{self._port}"
 
     @contextmanager
@@ -115,10 +117,7 @@ class LocalAws:
         Start it, and end it.
 
         :return: the process.
-        :raises CommandError: if the port is in use.
         """
-        if not _is_free(self._port):
-            raise CommandError(f"port {self._port} is in use. Pass another one")
         environment = {
             **clean_environment(self._folder),
             "GATEWAY_PORT": str(self._port),
@@ -127,7 +126,7 @@ class LocalAws:
             "SFTP_ENABLED": "0",
             "DOCKER_HOST": f"unix://{self._folder}/no-docker",  # it removes the containers of other ministacks
         }
-        with process_group(python_command("ministack"), self._folder / "ministack.log", environment) as process:
+        with process_group(python_command("ministack"), self.log, environment) as process:
             yield process
 
     def wait_until_ready(self, process: subprocess.Popen[str]) -> None:
@@ -141,7 +140,7 @@ class LocalAws:
         give_up_at = time.monotonic() + START_SECONDS
         while time.monotonic() < give_up_at:
             if process.poll() is not None:
-                raise CommandError("ministack ended before it answered")
+                raise CommandError(f"ministack ended: {last_line(self.log)}")
             try:
                 opener.open(f"{self.url}/_ministack/health", timeout=5).close()
             except OSError:  # URLError included
@@ -170,15 +169,10 @@ class LocalAws:
         )
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
-def _is_free(port: int) -> bool:
+def _free_port(port: int) -> int:
     try:
-        socket.create_server(("127.0.0.1", port)).close()
-    except OSError:
-        return False
-    return True
+        with socket.create_server(("127.0.0.1", port)) as listener:
+            free: int = listener.getsockname()[1]
+            return free
+    except OSError as error:
+        raise CommandError(f"port {port}: {os.strerror(error.errno or 0)}. Pass another port") from error

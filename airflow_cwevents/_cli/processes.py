@@ -68,6 +68,12 @@ def signal_group(process: subprocess.Popen[str], number: signal.Signals) -> None
         os.killpg(process.pid, number)
 
 
+def last_line(log: Path) -> str:
+    """Return the last line of a log: of a Python process that failed, the reason."""
+    lines = log.read_text(errors="replace").splitlines()
+    return lines[-1] if lines else "it wrote no log"
+
+
 class SignalHandler:
     """
     Turns the first SIGINT, SIGTERM or SIGHUP into KeyboardInterrupt, but only where that is enabled.

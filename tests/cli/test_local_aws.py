@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -13,7 +14,7 @@ import boto3
 import psutil
 import pytest
 
-from airflow_cwevents._cli.local_aws import LocalAws
+from airflow_cwevents._cli.main import main
 from airflow_cwevents._cli.processes import python_command
 
 COMMAND = [*python_command("airflow_cwevents"), "local-aws"]
@@ -27,10 +28,8 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def running(environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """The command, on a port that is free."""
-    port = LocalAws(Path()).url.rpartition(":")[2]
-    command = [*COMMAND, "--port", port]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+    """The command, on any port that is free."""
+    with subprocess.Popen([*COMMAND, "--port", "0"], env=environment, stdout=subprocess.PIPE, text=True) as process:
         yield process
         process.send_signal(signal.SIGINT)
 
@@ -61,5 +60,29 @@ def test_port_in_use_is_refused(environment: dict[str, str], tmp_path: Path) -> 
         port = taken.getsockname()[1]
         run = subprocess.run([*COMMAND, "--port", str(port)], env=environment, capture_output=True, text=True)
     assert (run.returncode, run.stdout) == (2, "")
-    assert run.stderr == f"airflow-cwevents: port {port} is in use. Pass another one\n"
+    assert run.stderr == f"airflow-cwevents: port {port}: {os.strerror(errno.EADDRINUSE)}. Pass another port\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_failed_start_shows_the_reason(environment: dict[str, str], tmp_path: Path) -> None:
+    modules, temporary = tmp_path / "modules", tmp_path / "tmp"
+    modules.mkdir()
+    temporary.mkdir()
+    (modules / "ministack.py").write_text("raise SystemExit('out of order')")
+    path = os.pathsep.join([str(modules), environment.get("PYTHONPATH", "")])
+    environment.update(PYTHONPATH=path, TMPDIR=str(temporary))
+    run = subprocess.run([*COMMAND, "--port", "0"], env=environment, capture_output=True, text=True)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr == "airflow-cwevents: ministack ended: out of order\n"
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["demo", "local-aws"])
+def test_missing_ministack_is_reported(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert main([command]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "airflow-provider-cwevents[demo]" in err

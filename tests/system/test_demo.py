@@ -95,7 +95,7 @@ def test_event_is_shown_as_the_function_received_it(environment: dict[str, str],
     [
         ("Starting a local AWS", signal.SIGHUP),
         ("Starting Airflow", signal.SIGINT),
-        ("put_rule", signal.SIGTERM),
+        ("Running DAG", signal.SIGTERM),
     ],
 )
 def test_signal_interrupts(environment: dict[str, str], when: str, number: signal.Signals) -> None:
@@ -144,7 +144,7 @@ def test_failed_start_of_the_local_aws_keeps_the_logs(environment: dict[str, str
     (tmp_path / "ministack.py").write_text("raise SystemExit('out of order')")
     path = f"{tmp_path}{os.pathsep}{environment.get('PYTHONPATH', '')}"
     said, logs = failed_run({**environment, "PYTHONPATH": path})
-    assert said == "\nThe demo failed: ministack ended before it answered"
+    assert said == "\nThe demo failed: ministack ended: out of order"
     assert "out of order" in (logs / "ministack.log").read_text()
 
 

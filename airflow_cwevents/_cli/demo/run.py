@@ -25,6 +25,7 @@ from airflow_cwevents._cli.errors import CommandError
 from airflow_cwevents._cli.local_aws import CREDENTIALS, LocalAws, clean_environment, require_ministack
 from airflow_cwevents._cli.processes import (
     SignalHandler,
+    last_line,
     process_group,
     python_command,
     signal_group,
@@ -105,8 +106,7 @@ def _run(signals: SignalHandler, folder: Path) -> None:
             aws.wait_until_ready(ministack)
             _show_output(airflow)
     if airflow.returncode:
-        lines = (folder / "airflow.log").read_text(errors="replace").splitlines()
-        raise CommandError(lines[-1] if lines else "Airflow ended unexpectedly")
+        raise CommandError(last_line(folder / "airflow.log"))
 
 
 def _airflow_environment(aws: LocalAws, folder: Path) -> dict[str, str]:
