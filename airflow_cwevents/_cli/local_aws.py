@@ -57,7 +57,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
     :param commands: the subparsers of ``airflow-cwevents``.
     """
-    local_aws = commands.add_parser("local-aws", help="run a local AWS (ministack) for DAGs to try, until Ctrl-C")
+    local_aws = commands.add_parser("local-aws", help="run a local AWS (ministack) until Ctrl-C, to try DAGs on")
     local_aws.add_argument("--port", type=int, default=4566, help="the port; 0 for any; default: %(default)s")
     local_aws.set_defaults(run=lambda options: run_local_aws(options.port))
 
@@ -156,7 +156,7 @@ class LocalAws:
         return json.dumps({"conn_type": "aws", "login": "test", "password": "test", "extra": extra})
 
     def client(self, service_name: str) -> Any:
-        """Return a boto3 client for it, whatever the environment says."""
+        """Return a boto3 client for it; the environment has no influence on it."""
         import boto3
 
         create_client: Any = boto3.client  # its stub only takes literal names of services

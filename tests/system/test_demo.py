@@ -110,7 +110,7 @@ def test_signal_interrupts(environment: dict[str, str], when: str, number: signa
 
 
 def failed_run(environment: dict[str, str], alteration: str = "") -> tuple[str, Path]:
-    """Run the demo with something altered that makes it fail; return what it says, and where the logs are."""
+    """Run the demo with something altered that makes it fail; return the message, and the folder with the logs."""
     program = f"import airflow_cwevents._cli.demo.run as demo\n{alteration}\nraise SystemExit(demo.run_demo())"
     run = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
     assert run.returncode == 1

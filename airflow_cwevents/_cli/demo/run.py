@@ -127,7 +127,7 @@ def _airflow_environment(aws: LocalAws, folder: Path) -> dict[str, str]:
 
 
 def _show_output(airflow: subprocess.Popen[str]) -> None:
-    """Let Airflow run the tutorial, and pass its output on until it ends."""
+    """Start the tutorial, and print the output of Airflow until it ends."""
     give_up_at = time.monotonic() + AIRFLOW_SECONDS
     timer = Timer(AIRFLOW_SECONDS, signal_group, (airflow, signal.SIGKILL))
     timer.start()
