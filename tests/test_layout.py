@@ -50,7 +50,7 @@ ALLOWED: dict[str, set[str]] = {
     "_airflow": {"exceptions"},
     "hooks": {*LIBRARIES, "_declare", "_send"},
     **{kind: {*LIBRARIES, *KINDS, "_airflow", "_declare", "_send", "hooks"} for kind in KINDS},
-    "_cli": {"__init__", *LIBRARIES},
+    "_cli": {"__version__", *LIBRARIES},
     "__main__": {"_cli"},
     "__init__": set(),
     "get_provider_info": set(),
