@@ -7,12 +7,12 @@ import sys
 from collections.abc import Sequence
 
 from airflow_cwevents import __version__
-from airflow_cwevents._cli import local_aws, policy
+from airflow_cwevents._cli import local_aws, policy, preview
 from airflow_cwevents._cli.demo import run as demo
 from airflow_cwevents._cli.errors import CommandError
 from airflow_cwevents.exceptions import CloudWatchEventsError
 
-COMMANDS = (demo, local_aws, policy)
+COMMANDS = (demo, local_aws, policy, preview)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
