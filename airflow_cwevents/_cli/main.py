@@ -10,14 +10,10 @@ from typing import Any
 
 from airflow_cwevents._aws.arns import Arn
 from airflow_cwevents.exceptions import InvalidTargetError
-from airflow_cwevents.iam.documents import (
-    dead_letter_statements,
-    resource_statements,
-    trust_policy,
-    tutorial_role_policy,
-)
+from airflow_cwevents.iam.documents import trust_policy, tutorial_role_policy
+from airflow_cwevents.iam.grants import dead_letter_statements, resource_statements
 from airflow_cwevents.iam.operator_actions import OPERATOR_NEEDS, operator_policy
-from airflow_cwevents.iam.roles import target_role_policy
+from airflow_cwevents.iam.roles import check_known, target_role_policy
 
 # The members that a policy depends on and that have members of their own.
 _POLICY_MEMBERS = ("BatchParameters", "DeadLetterConfig", "EcsParameters", "RedshiftDataParameters")
@@ -52,7 +48,8 @@ def _parser() -> argparse.ArgumentParser:
     kinds = policy.add_subparsers(dest="kind", required=True)
 
     trust = kinds.add_parser("trust", help="the trust relationship of a role that EventBridge is to assume")
-    trust.set_defaults(document=lambda _: trust_policy())
+    trust.add_argument("--rule-arn", type=_rule_arn, help="the only rule that may use the role; any if omitted")
+    trust.set_defaults(document=lambda options: trust_policy(options.rule_arn))
 
     tutorial = kinds.add_parser("tutorial", help="the role policy of AWS's tutorial")
     tutorial.set_defaults(document=lambda _: tutorial_role_policy())
@@ -129,6 +126,7 @@ def _resource_document(options: argparse.Namespace) -> dict[str, Any]:
         target_id = target.get("Id")
         if not target_id or not isinstance(target_id, str) or target_id in document:
             raise InvalidTargetError(index, "Id", _id_reason(target_id), "Give each target its own", target_id)
+        check_known(target, index)
         document[target_id] = [
             *resource_statements(target, options.rule_arn),
             *dead_letter_statements(target, options.rule_arn),

@@ -81,7 +81,7 @@ class TestNewRule:
         described = hook.describe_rule("DEMO_EVENT")
         assert (described["ScheduleExpression"], described["State"]) == ("rate(5 minutes)", "ENABLED")
         assert hook.conn.list_tags_for_resource(ResourceARN=arn)["Tags"] == tags
-        assert logged("INFO")[0].args == (arn,)
+        assert logged("INFO")[0].args == ("DEMO_EVENT", arn)
         assert logged("INFO")[0].msg.startswith("Created")
 
     def test_on_a_bus(self, aws: None, hook: CloudWatchEventsHook) -> None:
@@ -147,8 +147,8 @@ class TestUnchangedRule:
     ) -> None:
         script_present(events)  # and no PutRule
         assert hook.put_rule("r", event_pattern=pattern) == ARN
-        (said,) = logged("INFO")
-        assert said.args == (ARN,)
+        (record,) = logged("INFO")
+        assert record.args == ("r", ARN)
 
     def test_all_members_compare(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
         script_present(events, ScheduleExpression="rate(1 day)", Description="d", RoleArn=ROLE, State="DISABLED")
@@ -242,7 +242,10 @@ class TestTags:
         events.add_response("untag_resource", {}, {"ResourceARN": ARN, "TagKeys": ["dropped"]})
         tags = {"kept": "1", "changed": "2", "added": "3"}
         hook.put_rule("r", event_pattern=PATTERN, description="new", tags=tags)
-        assert [record.args for record in logged("INFO")[1:]] == [(ARN, "added, changed"), (ARN, "dropped")]
+        assert [record.args for record in logged("INFO")[1:]] == [
+            ("r", "2 tags", "added, changed"),
+            ("r", "1 tag", "dropped"),
+        ]
 
     def test_same_tags_are_left_alone(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
         script_present(events)
@@ -277,10 +280,8 @@ class TestNoPermissionToLook:
         self.script_denied(events)
         script_put(events, State=state)
         assert hook.put_rule("r", event_pattern=PATTERN, state=state) == ARN
-        (warning,) = logged("WARNING")
-        assert warning.args is not None
-        assert warning.args[:2] == ("r", "no")
-        assert ("state" in warning.getMessage()) is (state is None)
+        warnings = [record.args for record in logged("WARNING")]
+        assert warnings == [("r", "no"), ("r",)][: 1 if state else 2]
         assert not logged("INFO")[0].msg.startswith("Created")  # nobody knows
 
     def test_tags_are_given_to_a_rule_that_exists_too(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
@@ -385,18 +386,19 @@ class TestLog:
         schedule = f"cron(30 12 1 1 ? {year}-{year + 3})"
         hook.put_rule("r", schedule_expression=schedule)
         times = ", ".join(f"{year + more}-01-01 12:30 UTC" for more in range(3))
-        assert logged("INFO")[-1].args == ("r", schedule, "", times)
+        assert logged("INFO")[-1].args == ("r", schedule, f"next fires {times}")
 
     def test_rate_counts_from_now(self, aws: None, hook: CloudWatchEventsHook, logged: Logged) -> None:
         hook.put_rule("r", schedule_expression="rate(1 day)")
         args = logged("INFO")[-1].args
         assert isinstance(args, tuple)
-        assert args[:3] == ("r", "rate(1 day)", "about ")
-        assert str(args[3]).count("UTC") == 3
+        assert args[:2] == ("r", "rate(1 day)")
+        assert str(args[2]).count("UTC") == 3
+        assert "about" in str(args[2])
 
     def test_schedule_that_is_over(self, aws: None, hook: CloudWatchEventsHook, logged: Logged) -> None:
         hook.put_rule("r", schedule_expression="cron(0 12 * * ? 2020)")
-        assert logged("INFO")[-1].args == ("r", "cron(0 12 * * ? 2020)", "", "never again")
+        assert logged("INFO")[-1].args == ("r", "cron(0 12 * * ? 2020)", "never fires again")
 
     @pytest.mark.parametrize("state", ["DISABLED", None])
     def test_disabled_rule_does_not_fire(
@@ -404,7 +406,7 @@ class TestLog:
     ) -> None:
         script_present(events, ScheduleExpression="rate(1 day)", State="DISABLED")
         hook.put_rule("r", event_pattern=PATTERN, schedule_expression="rate(1 day)", state=state)
-        assert [record.args for record in logged("INFO")] == [(ARN,)]
+        assert [record.args for record in logged("INFO")] == [("r", ARN)]
 
     @pytest.mark.parametrize(
         ("length", "warnings"),

@@ -20,13 +20,13 @@ from airflow_cwevents.hooks import CloudWatchEventsHook
 from tests.conftest import Logged
 
 RULE_ARN = "arn:aws:events:us-east-1:123456789012:rule/r"
-FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:f"
+TARGET = "arn:aws:events:us-east-1:123456789012:target/stop-instance"
 NO_RULE = ("ResourceNotFoundException", "Rule r does not exist on EventBus default.")
 HAS_TARGETS = ("ValidationException", "Rule can't be deleted since it has targets.")
 
 
 def target(number: int) -> dict[str, Any]:
-    return {"Id": f"t{number}", "Arn": FUNCTION}
+    return {"Id": f"t{number}", "Arn": TARGET}
 
 
 def names(*numbers: int) -> list[str]:
@@ -54,7 +54,7 @@ def script_remove(events: Stubber, *numbers: int, **members: Any) -> None:
 class TestRemoveTargets:
     def test_by_id(self, rule: str, hook: CloudWatchEventsHook, logged: Logged) -> None:
         assert hook.remove_targets(rule, ["t2", "t0"]) == names(0, 2)
-        assert logged("INFO")[-1].args == ("r", names(0, 2))
+        assert logged("INFO")[-1].getMessage() == "Rule r: removed 2 targets (t0, t2), 2 left"
         assert [each["Id"] for each in hook.list_targets(rule)] == names(1, 3)
 
     def test_all(self, rule: str, hook: CloudWatchEventsHook) -> None:
@@ -138,7 +138,7 @@ class TestDeleteRule:
     def test_targets_that_linger(
         self, hook: CloudWatchEventsHook, events: Stubber, error: tuple[str, str], logged: Logged
     ) -> None:
-        events.add_response("describe_rule", {"Name": "r", "Arn": RULE_ARN}, {"Name": "r"})
+        events.add_response("describe_rule", {"Name": "r", "Arn": RULE_ARN, "State": "ENABLED"}, {"Name": "r"})
         script_list(events, 0)
         script_remove(events, 0)
         events.add_client_error("delete_rule", *error, expected_params={"Name": "r"})
@@ -147,7 +147,7 @@ class TestDeleteRule:
         script_list(events)
         events.add_response("delete_rule", {}, {"Name": "r"})
         hook.delete_rule("r")
-        assert logged("INFO")[-1].args == (RULE_ARN,)
+        assert logged("INFO")[-1].args == ("r", "ENABLED", RULE_ARN)
 
     def test_targets_that_linger_for_ever(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
         events.add_response("describe_rule", {"Name": "r", "Arn": RULE_ARN}, {"Name": "r"})

@@ -99,7 +99,7 @@ class TestRuleRequest:
             assert request[member] == "é" * length
         error = refusal(**{argument: "é" * (limit + 1)})
         assert error.place == argument
-        assert f"{limit + 1} characters, of at most {limit}" in error.reason
+        assert f"{limit + 1} characters; the maximum is {limit}" in error.reason
 
     @pytest.mark.parametrize("argument", ["description", "role_arn"])
     def test_what_is_no_text(self, argument: str) -> None:

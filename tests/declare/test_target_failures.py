@@ -23,12 +23,12 @@ from airflow_cwevents.exceptions import (
 from airflow_cwevents.hooks import CloudWatchEventsHook
 
 RULE_ARN = "arn:aws:events:us-east-1:123456789012:rule/r"
-FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:f"
+TARGET = "arn:aws:events:us-east-1:123456789012:target/stop-instance"
 BUSY, DENIED = "ConcurrentModificationException", "AccessDeniedException"
 
 
 def target(name: str) -> dict[str, Any]:
-    return {"Id": name, "Arn": FUNCTION}
+    return {"Id": name, "Arn": TARGET}
 
 
 class Operation(NamedTuple):

@@ -20,7 +20,7 @@ from airflow_cwevents.hooks import CloudWatchEventsHook
 from tests.conftest import Logged, Stub
 
 RULE_ARN = "arn:aws:events:us-east-1:123456789012:rule/r"
-FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:f"
+TARGET = "arn:aws:events:us-east-1:123456789012:target/stop-instance"
 ROLE = "arn:aws:iam::123456789012:role/events"
 PARAMETERS: dict[str, dict[str, Any]] = {
     "SqsParameters": {"MessageGroupId": "g"},
@@ -36,7 +36,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
 
 
 def target(number: int, **members: Any) -> dict[str, Any]:
-    return {"Id": f"t{number}", "Arn": FUNCTION, **members}
+    return {"Id": f"t{number}", "Arn": TARGET, **members}
 
 
 def targets(count: int, first: int = 0) -> list[dict[str, Any]]:
@@ -155,7 +155,7 @@ class TestHowMany:
         script_list(events, *targets(7))
         with pytest.raises(InvalidInputError) as caught:
             hook.put_targets("r", targets(1, first=7))
-        assert "8 targets, of at most 7" in caught.value.reason
+        assert "8 targets; the maximum is 7" in caught.value.reason
 
     def test_more_than_the_limit_are_there_already_and_some_are_replaced(
         self, hook: CloudWatchEventsHook, events: Stubber
@@ -191,7 +191,7 @@ class TestWhatIsThere:
         script_put(events, target(2, Input='{"b":2}'), target(3))
         wanted = [same, target(1, Input={"a": [2], "b": 1}), target(2, Input={"b": 2}), target(3)]
         assert hook.put_targets("r", wanted) == ["t0", "t1", "t2", "t3"]
-        assert logged("INFO")[-1].args == ("r", 2, 2)
+        assert logged("INFO")[-1].getMessage() == "Rule r: put 2 targets (t2, t3), 2 unchanged"
 
     def test_nothing_new_puts_nothing(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
         script_list(events, *targets(3))
@@ -258,6 +258,12 @@ class TestWhatIsThere:
             hook.put_targets("r", targets(1, first=5))
 
 
+READS: dict[str, list[tuple[str, dict[str, Any]]]] = {
+    "sqs": [("get_queue_url", {"QueueUrl": "https://q"}), ("get_queue_attributes", {})],
+    "sns": [("get_topic_attributes", {"Attributes": {}})],
+}
+
+
 class TestForm:
     @pytest.mark.parametrize(
         ("given", "expected"),
@@ -298,11 +304,13 @@ class TestForm:
         script_list(events)
         script_describe(events)
         script_put(events, wanted)
-        if kind.service == "sqs":  # its encryption is looked at
-            stub("sqs").add_response("get_queue_url", {"QueueUrl": "https://q"})
-            stub("sqs").add_response("get_queue_attributes", {})
-        if kind.service == "sns":
-            stub("sns").add_response("get_topic_attributes", {"Attributes": {}})
+        if kind.service in READS:
+            for operation, response in 2 * READS[kind.service]:  # its policy, and its encryption
+                stub(kind.service).add_response(operation, response)
+        if kind.service == "lambda":
+            stub("lambda").add_response("get_policy", {"Policy": "{}"})
+        if kind.service == "logs":
+            stub("logs").add_response("describe_resource_policies", {"resourcePolicies": []})
         assert hook.put_targets("r", [wanted]) == ["t0"]
 
     def test_fifo_queue(self, rule: str, hook: CloudWatchEventsHook) -> None:
@@ -317,7 +325,7 @@ class TestForm:
         ("bad", "place"),
         [
             ({"Arn": "f"}, "targets[1].Arn"),
-            ({"Arn": FUNCTION.replace("us-east-1", "eu-west-1")}, "targets[1].Arn"),
+            ({"Arn": TARGET.replace("us-east-1", "eu-west-1")}, "targets[1].Arn"),
             ({"Arn": "arn:aws:kinesis:us-east-1:123456789012:stream/s"}, "targets[1].RoleArn"),
             ({"Id": "t0"}, "targets[1].Id"),
             ({"Input": "text"}, "targets[1].Input"),
@@ -325,7 +333,7 @@ class TestForm:
             ({"Imput": {}}, "targets[1].Imput"),
             ({"RetryPolicy": {"MaximumRetryAttempts": 186}}, "targets[1].RetryPolicy.MaximumRetryAttempts"),
             ({"RetryPolicy": {"MaximumAttempts": 1}}, "targets[1]"),
-            ({"DeadLetterConfig": {"Arn": FUNCTION}}, "targets[1].DeadLetterConfig.Arn"),
+            ({"DeadLetterConfig": {"Arn": TARGET}}, "targets[1].DeadLetterConfig.Arn"),
             (
                 {"InputTransformer": {"InputTemplate": '"<s>"', "InputPathsMaps": {"s": "$.s"}}},
                 "targets[1].InputTransformer.InputTemplate",

@@ -14,11 +14,11 @@ from airflow_cwevents._aws.retries import RetryWaits
 from airflow_cwevents._declare.rules import RULE_ATTEMPTS
 from airflow_cwevents._declare.target_requests import TARGET_ATTEMPTS
 from airflow_cwevents.hooks import CloudWatchEventsHook
-from airflow_cwevents.iam.documents import resource_statements
+from airflow_cwevents.iam.grants import resource_statements
 from tests.conftest import NO_WAITS, Stub
 from tests.declare.resources import RULE_ARN
 
-FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:f"
+TARGET = "arn:aws:events:us-east-1:123456789012:target/stop-instance"
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:q"
 
 
@@ -76,7 +76,7 @@ class TestTheyAreWaited:
     def test_before_targets_are_tried_again(self, hook: CloudWatchEventsHook, events: Stubber, operation: str) -> None:
         counted = Waits()
         hook.retry_waits = replace(NO_WAITS, target=counted)  # type: ignore[arg-type]
-        target = {"Id": "a", "Arn": FUNCTION}
+        target = {"Id": "a", "Arn": TARGET}
         failed = [{"TargetId": "a", "ErrorCode": "InternalException", "ErrorMessage": "no"}]
         events.add_response("list_targets_by_rule", {"Targets": [target]} if operation == "remove_targets" else {})
         if operation == "put_targets":

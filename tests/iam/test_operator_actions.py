@@ -8,7 +8,7 @@ import pytest
 
 from airflow_cwevents import operators, transfers
 from airflow_cwevents.decorators.put_events import PutEventsDecoratedOperator
-from airflow_cwevents.iam.operator_actions import OPERATOR_NEEDS, Need, operator_policy
+from airflow_cwevents.iam.operator_actions import OPERATOR_NEEDS, RequiredActions, operator_policy
 
 ALL_ACTIONS = sorted({action for needs in OPERATOR_NEEDS.values() for need in needs for action in need.actions})
 PASS_ROLE = {
@@ -20,7 +20,7 @@ PASS_ROLE = {
 
 
 def when(name: str, action: str) -> set[str]:
-    """Say when an operator calls an action; an empty text is for always."""
+    """Return when an operator calls an action; an empty string means always."""
     return {need.when for need in OPERATOR_NEEDS[name] if action in need.actions}
 
 
@@ -55,7 +55,7 @@ def test_action_is_one_of_aws(action: str) -> None:
         ("@task.put_events", {"events:PutEvents"}),
     ],
 )
-def test_what_is_needed_always(name: str, always: set[str]) -> None:
+def test_always_needed(name: str, always: set[str]) -> None:
     assert set(chain(*(need.actions for need in OPERATOR_NEEDS[name] if not need.when))) == always
 
 
@@ -75,31 +75,33 @@ def test_what_is_needed_always(name: str, always: set[str]) -> None:
         ("PutEventsOperator", "events:DescribeEventBus", "check_event_bus"),
     ],
 )
-def test_what_a_parameter_needs(name: str, action: str, condition: str) -> None:
+def test_needed_for_a_parameter(name: str, action: str, condition: str) -> None:
     assert any(condition in text for text in when(name, action))
     assert "" not in when(name, action)
 
 
 @pytest.mark.parametrize("name", ["DeleteRuleOperator", "RemoveTargetsOperator"])
-def test_taking_back_adds_nothing(name: str) -> None:
+def test_revoking_needs_no_permission_to_grant(name: str) -> None:
     assert not when(name, "lambda:AddPermission")
 
 
-def test_what_only_warns_is_optional() -> None:
-    assert Need(("events:DescribeRule",), "always", optional=True) in OPERATOR_NEEDS["PutRuleOperator"]
+def test_optional() -> None:
+    assert RequiredActions(("events:DescribeRule",), "always", optional=True) in OPERATOR_NEEDS["PutRuleOperator"]
     optional = {
         name: set(chain(*(need.actions for need in needs if need.optional))) for name, needs in OPERATOR_NEEDS.items()
     }
     assert optional["PutEventsOperator"] == {"events:DescribeEventBus"}
     assert "kms:GetKeyPolicy" in optional["PutTargetsOperator"]
+    assert optional["EnableRuleOperator"] == optional["DisableRuleOperator"] == {"events:DescribeRule"}
     assert not optional["DeleteRuleOperator"]
 
 
 class TestOperatorPolicy:
     def test_one_operator(self) -> None:
+        actions = ["events:DescribeRule", "events:EnableRule"]
         assert operator_policy(["EnableRuleOperator"]) == {
             "Version": "2012-10-17",
-            "Statement": [{"Effect": "Allow", "Action": ["events:EnableRule"], "Resource": "*"}],
+            "Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}],
         }
 
     def test_several_say_every_action_once_in_order(self) -> None:
