@@ -19,7 +19,7 @@ from airflow_cwevents.iam.evaluation import Invocation, evaluate
 Clients = Callable[[str], Any]
 
 _KEY_ACTIONS = ("kms:Decrypt", "kms:GenerateDataKey")
-_REMEDY_PAGE = "https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-troubleshooting.html"
+_PAGE = "https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-troubleshooting.html"
 _NOUNS = {"sqs": "queue", "sns": "topic"}
 
 
@@ -67,7 +67,7 @@ def _findings(clients: Clients, arn: Arn, noun: str) -> Iterator[Finding]:
         yield Finding("problem", _managed_text(noun, key_id), own_key)
     elif missing := _missing_actions(kms, key["Arn"]):
         text = f"the KMS key of the {noun} does not allow EventBridge {' and '.join(missing)}: {key['Arn']}"
-        fix = f"Allow it to events.amazonaws.com in the key's policy, without a source condition; see {_REMEDY_PAGE}"
+        fix = f"Allow it to events.amazonaws.com in the key's policy, without a source condition; see {_PAGE}"
         yield Finding("problem", text, fix)
 
 

@@ -325,6 +325,7 @@ class TestForm:
         ("bad", "place"),
         [
             ({"Arn": "f"}, "targets[1].Arn"),
+            ({"Arn": "arn:aws:iam::123456789012:role/r"}, "targets[1].Arn"),
             ({"Arn": TARGET.replace("us-east-1", "eu-west-1")}, "targets[1].Arn"),
             ({"Arn": "arn:aws:kinesis:us-east-1:123456789012:stream/s"}, "targets[1].RoleArn"),
             ({"Id": "t0"}, "targets[1].Id"),
