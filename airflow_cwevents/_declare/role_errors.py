@@ -29,4 +29,4 @@ def role_errors(role_arn: str | None) -> Iterator[None]:
     except ClientError as error:
         if not is_role_error(error):
             raise
-        raise RoleNotAssumableError(role_arn, message_of(error)) from error
+        raise RoleNotAssumableError(role_arn, message_of(error)) from None

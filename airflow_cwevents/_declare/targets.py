@@ -1,28 +1,22 @@
-"""Put targets on rules, remove them, and delete rules with their targets."""
+"""List, put and remove the targets of rules."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
 from airflow_cwevents._aws.arns import bus_members
-from airflow_cwevents._aws.errors import is_conflict, message_of, rule_errors
+from airflow_cwevents._aws.errors import rule_errors
 from airflow_cwevents._aws.limits import MAX_TARGETS_PER_RULE
 from airflow_cwevents._aws.logger import counted
-from airflow_cwevents._aws.retries import call_with_retries
 from airflow_cwevents._declare.rule_spec import check_name
-from airflow_cwevents._declare.target_requests import TARGET_ATTEMPTS, are_permanent, call_in_batches, check_shapes
+from airflow_cwevents._declare.target_requests import are_permanent, call_in_batches, check_shapes
 from airflow_cwevents._declare.target_spec import Target, is_same_target, normalise_targets
 from airflow_cwevents.exceptions import (
     InvalidInputError,
     ManagedRuleError,
     PutTargetsError,
     RemoveTargetsError,
-    RuleHasTargetsError,
-    RuleNotFoundError,
 )
 
 if TYPE_CHECKING:
@@ -32,7 +26,7 @@ if TYPE_CHECKING:
     from airflow_cwevents._declare.permissions import Permissions
     from airflow_cwevents._declare.rules import Rules
 
-_FORCE_REMEDY = "Set force=True to do it all the same"
+FORCE_REMEDY = "Set force=True to do it all the same"
 _MANAGED_REMEDY = "Leave its targets to that service, and put them on a rule of your own"
 
 
@@ -159,62 +153,12 @@ class Targets:
         removed = [target for target in present if wanted is None or target["Id"] in wanted]
         if revoke_permissions and removed:
             described = self._rules.describe(rule, event_bus_name)
-            _refuse_managed(rule, described, force=force)
+            refuse_managed(rule, described, force=force)
             kept = [target for target in present if target not in removed]
             self._permissions.revoke(described["Arn"], removed, kept)
         if missing := sorted((wanted or set()) - {target["Id"] for target in present}):
             self._log.info("Rule %s does not have %s", rule, ", ".join(missing))
         return self._remove_targets(rule, event_bus_name, removed, len(present), force=force)
-
-    def delete_rule(
-        self,
-        name: str,
-        event_bus_name: str | None = None,
-        *,
-        force: bool = False,
-        revoke_permissions: bool = False,
-    ) -> None:
-        """
-        Delete a rule and its targets; do nothing if the rule does not exist.
-
-        :param name: the rule's name.
-        :param event_bus_name: name or ARN of its bus; None for the default bus.
-        :param force: whether to delete a rule that belongs to an AWS service.
-        :param revoke_permissions: whether to revoke what ``put_targets`` with ``grant_permissions`` granted.
-        :raises ManagedRuleError: if the rule belongs to an AWS service, and ``force`` is not set.
-        :raises RevokePermissionsError: if permissions could not be revoked; the rule still has its targets.
-        :raises RuleHasTargetsError: if AWS still sees targets after they were removed.
-
-        .. seealso:: :external+boto3:py:meth:`EventBridge.Client.delete_rule`
-        """
-        try:
-            rule = self._rules.describe(name, event_bus_name)
-            _refuse_managed(name, rule, force=force)
-            revoked = rule["Arn"] if revoke_permissions else None
-            delete = partial(self._delete_once, name, event_bus_name, force=force, revoked_rule_arn=revoked)
-            done = call_with_retries(delete, wait=self._wait, attempts=TARGET_ATTEMPTS, is_done=bool)
-        except RuleNotFoundError:
-            self._log.info("Rule %s does not exist or was already deleted", name)
-            return
-        if not done:
-            raise RuleHasTargetsError(name)
-        self._log.info("Deleted rule %s (was %s): %s", name, rule.get("State"), rule["Arn"])
-
-    def _delete_once(self, name: str, event_bus_name: str | None, *, force: bool, revoked_rule_arn: str | None) -> bool:
-        """Delete the targets that AWS lists, and the rule; return False if AWS still sees targets."""
-        if targets := list(self.list_targets(name, event_bus_name)):
-            if revoked_rule_arn:
-                self._permissions.revoke(revoked_rule_arn, targets)
-            self._remove_targets(name, event_bus_name, targets, len(targets), force=force)
-        extra = {**bus_members(event_bus_name), **({"Force": True} if force else {})}
-        try:
-            with rule_errors(name, event_bus_name, _FORCE_REMEDY):
-                self._client.delete_rule(Name=name, **extra)
-        except ClientError as error:
-            if is_conflict(error) or "since it has targets" in message_of(error):
-                return False
-            raise
-        return True
 
     def _ensure_permissions(
         self, rule: str, event_bus_name: str | None, targets: Sequence[Mapping[str, Any]], *, grant: bool
@@ -231,7 +175,7 @@ class Targets:
     ) -> list[str]:
         ids = [target["Id"] for target in targets]
         extra = {**bus_members(event_bus_name), **({"Force": True} if force else {})}
-        with rule_errors(rule, event_bus_name, _FORCE_REMEDY):
+        with rule_errors(rule, event_bus_name, FORCE_REMEDY):
             failed = call_in_batches(
                 ids,
                 str,
@@ -261,9 +205,17 @@ class Targets:
             raise PutTargetsError(rule, failed, permanent=are_permanent(failed))
 
 
-def _refuse_managed(name: str, rule: Mapping[str, Any], *, force: bool) -> None:
+def refuse_managed(name: str, rule: Mapping[str, Any], *, force: bool) -> None:
+    """
+    Refuse to change a rule that belongs to an AWS service.
+
+    :param name: the rule's name.
+    :param rule: the rule, as DescribeRule returns it.
+    :param force: whether to change it all the same.
+    :raises ManagedRuleError: if the rule belongs to an AWS service, and ``force`` is not set.
+    """
     if rule.get("ManagedBy") and not force:
-        raise ManagedRuleError(name, rule["ManagedBy"], _FORCE_REMEDY)
+        raise ManagedRuleError(name, rule["ManagedBy"], FORCE_REMEDY)
 
 
 def _checked_ids(target_ids: Iterable[str]) -> set[str]:

@@ -500,9 +500,10 @@ class TestRemovalWithTargets:
     def test_failure_leaves_all_targets(
         self, hook: CloudWatchEventsHook, events: Stubber, stub: Stub, whole_rule: bool
     ) -> None:
-        answers = [("list_targets_by_rule", {"Targets": self.TARGETS}), ("describe_rule", RULE)]
-        for operation, answer in reversed(answers) if whole_rule else answers:
-            events.add_response(operation, answer)
+        if whole_rule:
+            events.add_response("describe_rule", RULE)
+        events.add_response("list_targets_by_rule", {"Targets": self.TARGETS})
+        events.add_response("describe_rule", RULE)
         script_revoke(stub, "q-a", "AccessDenied")
         script_revoke(stub, "q-b")
         script_revoke(stub, "q-c", "AccessDenied")
