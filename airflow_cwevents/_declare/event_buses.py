@@ -31,7 +31,7 @@ class EventBuses:
 
         AWS accepts events for a missing bus, and drops them.
 
-        :param event_bus_name: the bus's name or ARN. The default bus always exists, and is not looked up.
+        :param event_bus_name: the bus's name or ARN. The default bus always exists, and is not described.
         :raises InvalidInputError: if the bus belongs to another API.
         :raises EventBusNotFoundError: if the bus does not exist.
 

@@ -112,7 +112,7 @@ class Permissions:
                 raise GrantPermissionsError(required.target_id, str(required.arn), _cause(error)) from error
             topics = topics or (added and required.arn.service == "sns")
         if topics:
-            self._log.info("AWS cannot restrict a topic's policy to one rule; for that, give the target a RoleArn")
+            self._log.info("AWS cannot restrict a topic's policy to one rule; for that, set a RoleArn on the target")
 
     def revoke(
         self,

@@ -63,7 +63,7 @@ def _check_form(clients: Clients, target: Mapping[str, Any], _rule_arn: str) -> 
 
 
 def _hinders_delivery(target: Mapping[str, Any], place: str) -> bool:
-    """Return whether an error keeps EventBridge from delivering; AWS has accepted the target all the same."""
+    """Return whether an error keeps EventBridge from delivering; AWS has accepted the target anyway."""
     arn = Arn.parse(target["Arn"])
     if place == "RoleArn" and arn and arn.service == "events" and arn.resource.startswith("event-bus/"):
         return False  # buses of other accounts that were put before March 2023 work without a role
@@ -119,7 +119,7 @@ def _policy_findings(policy: Policy | None, required: RequiredGrants, rule_arn: 
         if verdict == "unknown":
             yield Finding("unknown", f"whether the policy of the {noun} allows the rule depends on a condition")
         elif verdict == "denied" and _needs_a_condition(policy, required, grant.action, rule_arn):
-            text = f"the topic's policy allows {grant.action} with a Condition only, which EventBridge never meets"
+            text = f"the topic's policy allows {grant.action} only with a Condition, which EventBridge never meets"
             fix = f"{_GRANT_FIX} without a Condition; only a RoleArn restricts it to a rule"
             yield Finding("problem", text, fix)
         elif verdict == "denied":

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from airflow_cwevents._declare.permissions import Permissions
     from airflow_cwevents._declare.rules import Rules
 
-FORCE_REMEDY = "Set force=True to do it all the same"
+FORCE_REMEDY = "Set force=True to change it anyway"
 _MANAGED_REMEDY = "Leave its targets to that service, and put them on a rule of your own"
 
 
@@ -211,7 +211,7 @@ def refuse_managed(name: str, rule: Mapping[str, Any], *, force: bool) -> None:
 
     :param name: the rule's name.
     :param rule: the rule, as DescribeRule returns it.
-    :param force: whether to change it all the same.
+    :param force: whether to change it anyway.
     :raises ManagedRuleError: if the rule belongs to an AWS service, and ``force`` is not set.
     """
     if rule.get("ManagedBy") and not force:

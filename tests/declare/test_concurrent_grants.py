@@ -104,16 +104,6 @@ class ScriptedSqs:
             self._queue.attributes |= Attributes
 
 
-def test_a_simple_read_and_write_would_lose_one() -> None:
-    """The scripts are worth their while."""
-    queue = ScriptedQueue("ABAB", THEIRS)
-    queue.run(
-        A=lambda policy: policy._add_missing(grants("a")),
-        B=lambda policy: policy._add_missing(grants("b")),
-    )
-    assert queue.sids == ["theirs", sid("b")]
-
-
 @pytest.mark.parametrize("script", INTERLEAVINGS)
 def test_two_tasks_add(script: str) -> None:
     queue = ScriptedQueue(script, THEIRS)

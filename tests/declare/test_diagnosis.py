@@ -115,7 +115,7 @@ class TestRule:
         assert report.problems == []
 
     @pytest.mark.parametrize("sample", ["{", "[]", '"text"', "NaN"])
-    def test_sample_that_is_no_event_is_refused_before_any_request(
+    def test_invalid_sample_event_is_refused_before_any_request(
         self, hook: CloudWatchEventsHook, events: Stubber, sample: str
     ) -> None:
         with pytest.raises(InvalidInputError) as caught:
@@ -255,7 +255,7 @@ class TestDeadLetterQueue:
         (text,) = found(check(hook))
         assert "dead-letter queue" in text
 
-    def test_that_is_encrypted_without_a_grant(self, rule: str, hook: CloudWatchEventsHook) -> None:
+    def test_encrypted_without_a_grant(self, rule: str, hook: CloudWatchEventsHook) -> None:
         dead = create_queue(hook, KmsMasterKeyId="alias/aws/sqs")
         put(hook, create_function(hook), DeadLetterConfig={"Arn": dead})
         (text,) = found(check(hook))
@@ -293,7 +293,7 @@ class TestTopic:
             ({"StringEquals": {"aws:PrincipalOrgID": "o-1"}}, "problem"),
         ],
     )
-    def test_condition_lets_sns_drop_all_events(
+    def test_condition_makes_sns_drop_all_events(
         self, rule: str, hook: CloudWatchEventsHook, condition: dict[str, Any] | None, verdict: str
     ) -> None:
         """
@@ -471,7 +471,7 @@ class TestRole:
             {"StringEquals": {"aws:SourceAccount": "123456789012"}},
         ],
     )
-    def test_that_is_safe_from_confused_deputies(
+    def test_trust_with_conditions_against_confused_deputies(
         self, hook: CloudWatchEventsHook, stub: Stub, condition: dict[str, Any]
     ) -> None:
         """As AWS recommends: https://docs.aws.amazon.com/eventbridge/latest/userguide/cross-service-confused-deputy-prevention.html"""

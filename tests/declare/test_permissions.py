@@ -462,7 +462,7 @@ class TestWithTargets:
         hook.delete_rule("r")
         assert source_arns(hook, QUEUE) == [RULE_ARN]
 
-    def test_removal_keeps_what_another_target_of_the_rule_uses(self, hook: CloudWatchEventsHook) -> None:
+    def test_removal_keeps_permissions_of_other_targets(self, hook: CloudWatchEventsHook) -> None:
         dead = {"DeadLetterConfig": {"Arn": create_queue(hook, "dead")}}
         targets = [
             target(create_queue(hook), "a", **dead),

@@ -69,12 +69,12 @@ class TestNewRule:
         )
         assert arn == ARN
 
-    def test_what_is_not_given_is_not_sent(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
+    def test_omitted_argument_is_not_sent(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
         script_missing(events)
         script_put(events)
         hook.put_rule("r", event_pattern=PATTERN, tags={})
 
-    def test_it_is_there_afterwards(self, aws: None, hook: CloudWatchEventsHook, logged: Logged) -> None:
+    def test_rule_exists_afterwards(self, aws: None, hook: CloudWatchEventsHook, logged: Logged) -> None:
         tags = [{"Key": "team", "Value": "data"}]
         arn = hook.put_rule("DEMO_EVENT", schedule_expression="rate(5 minutes)", state="ENABLED", tags=tags)
         assert arn == "arn:aws:events:us-east-1:123456789012:rule/DEMO_EVENT"
@@ -161,7 +161,7 @@ class TestUnchangedRule:
             state="DISABLED",
         )
 
-    def test_empty_text_counts_as_nothing(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
+    def test_empty_string_counts_as_omitted(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
         script_present(events, Description="")
         hook.put_rule("r", event_pattern=PATTERN)
 
@@ -180,7 +180,7 @@ class TestChangedRule:
             ("State", "state", "ENABLED", "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"),
         ],
     )
-    def test_is_put_and_told_field_by_field(
+    def test_changes_are_logged_by_member(
         self,
         hook: CloudWatchEventsHook,
         events: Stubber,
@@ -196,9 +196,7 @@ class TestChangedRule:
         told = [record.args for record in logged("INFO") if isinstance(record.args, tuple)]
         assert [args for args in told if args[1] in RULE_MEMBERS] == [("r", member, old, new)]
 
-    def test_nothing_is_told_that_was_not_done(
-        self, hook: CloudWatchEventsHook, events: Stubber, logged: Logged
-    ) -> None:
+    def test_failed_change_is_not_logged(self, hook: CloudWatchEventsHook, events: Stubber, logged: Logged) -> None:
         script_present(events)
         events.add_client_error("put_rule", "ValidationException", "no")
         with pytest.raises(ClientError):
@@ -212,7 +210,7 @@ class TestChangedRule:
         assert ("r", "EventPattern", PATTERN_TEXT, '{"source":["other"]}') in [record.args for record in logged("INFO")]
 
     @pytest.mark.parametrize(("given", "expected"), [(None, "DISABLED"), ("ENABLED", "ENABLED")])
-    def test_disabled_rule_stays_so_unless_a_state_is_given(
+    def test_disabled_rule_stays_disabled_without_a_state(
         self, aws: None, hook: CloudWatchEventsHook, given: str | None, expected: str
     ) -> None:
         hook.put_rule("r", event_pattern=PATTERN, state="DISABLED")
@@ -284,7 +282,7 @@ class TestNoPermissionToLook:
         assert warnings == [("r", "no"), ("r",)][: 1 if state else 2]
         assert not logged("INFO")[0].msg.startswith("Created")  # nobody knows
 
-    def test_tags_are_given_to_a_rule_that_exists_too(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
+    def test_tags_are_applied_to_an_existing_rule(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
         tags = [{"Key": "team", "Value": "data"}]
         self.script_denied(events)
         script_put(events, Tags=tags)  # which counts if the rule is new
@@ -315,7 +313,7 @@ class TestManagedRule:
 
 
 class TestPassingErrors:
-    def test_fresh_role_is_tried_again(self, hook: CloudWatchEventsHook, events: Stubber, logged: Logged) -> None:
+    def test_new_role_is_retried(self, hook: CloudWatchEventsHook, events: Stubber, logged: Logged) -> None:
         script_missing(events)
         for _ in range(RULE_ATTEMPTS - 1):
             events.add_client_error("put_rule", *ROLE_ERROR)
@@ -370,7 +368,7 @@ class TestPassingErrors:
         assert "per event bus" in caught.value.quota
         assert "exceeds the maximum" in str(caught.value)
 
-    def test_pattern_that_only_aws_can_judge(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
+    def test_pattern_that_only_aws_can_evaluate(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
         script_missing(events)
         message = "Event pattern is not valid. Reason: Rule is too complex"
         events.add_client_error("put_rule", "InvalidEventPatternException", message)
@@ -396,7 +394,7 @@ class TestLog:
         assert str(args[2]).count("UTC") == 3
         assert "about" in str(args[2])
 
-    def test_schedule_that_is_over(self, aws: None, hook: CloudWatchEventsHook, logged: Logged) -> None:
+    def test_expired_schedule(self, aws: None, hook: CloudWatchEventsHook, logged: Logged) -> None:
         hook.put_rule("r", schedule_expression="cron(0 12 * * ? 2020)")
         assert logged("INFO")[-1].args == ("r", "cron(0 12 * * ? 2020)", "never fires again")
 
@@ -424,6 +422,6 @@ class TestLog:
         assert json.loads(hook.describe_rule("r")["EventPattern"]) == pattern
         assert [record.args for record in logged("WARNING")] == [(length, DEFAULT_EVENT_PATTERN_LENGTH)] * warnings
 
-    def test_pattern_that_is_too_long_is_refused(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
+    def test_too_long_pattern_is_refused(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
         with pytest.raises(InvalidEventPatternError):
             hook.put_rule("r", event_pattern={"source": ["x" * MAX_EVENT_PATTERN_LENGTH]})

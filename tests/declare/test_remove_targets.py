@@ -61,12 +61,12 @@ class TestRemoveTargets:
         assert hook.remove_targets(rule) == names(0, 1, 2, 3)
         assert list(hook.list_targets(rule)) == []
 
-    def test_those_that_the_rule_has_not_are_passed_over(self, rule: str, hook: CloudWatchEventsHook) -> None:
+    def test_unknown_ids_are_ignored(self, rule: str, hook: CloudWatchEventsHook) -> None:
         assert hook.remove_targets(rule, ["t9", "t1"]) == names(1)
         assert len(list(hook.list_targets(rule))) == 3
 
     @pytest.mark.parametrize("target_ids", [[], ["t9"]])
-    def test_none_of_them_asks_for_nothing(
+    def test_only_unknown_ids_make_no_request(
         self, hook: CloudWatchEventsHook, events: Stubber, target_ids: list[str]
     ) -> None:
         script_list(events, 0, 1)
@@ -75,7 +75,7 @@ class TestRemoveTargets:
     def test_ids_can_be_read_once_only(self, rule: str, hook: CloudWatchEventsHook) -> None:
         assert hook.remove_targets(rule, iter(["t1", "t0"])) == names(0, 1)
 
-    def test_text_is_no_list_of_ids(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
+    def test_string_is_not_a_list_of_ids(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
         with pytest.raises(InvalidInputError) as caught:
             hook.remove_targets("r", "t10")  # which has t1 in it
         assert caught.value.place == "target_ids"
@@ -95,17 +95,17 @@ class TestRemoveTargets:
 
 
 class TestDeleteRule:
-    def test_takes_its_targets_with_it(self, rule: str, hook: CloudWatchEventsHook) -> None:
+    def test_deletes_its_targets(self, rule: str, hook: CloudWatchEventsHook) -> None:
         hook.delete_rule(rule)
         assert hook.find_rule(rule) is None
 
-    def test_without_targets_asks_for_no_removal(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
+    def test_without_targets_nothing_is_removed(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
         events.add_response("describe_rule", {"Name": "r", "Arn": RULE_ARN}, {"Name": "r", "EventBusName": "orders"})
         script_list(events, EventBusName="orders")
         events.add_response("delete_rule", {}, {"Name": "r", "EventBusName": "orders"})
         hook.delete_rule("r", "orders")
 
-    def test_more_targets_than_a_request_takes(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
+    def test_more_targets_than_a_request_holds(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
         events.add_response("describe_rule", {"Name": "r", "Arn": RULE_ARN}, {"Name": "r"})
         script_list(events, *range(11))
         script_remove(events, *range(10))
@@ -113,7 +113,7 @@ class TestDeleteRule:
         events.add_response("delete_rule", {}, {"Name": "r"})
         hook.delete_rule("r")
 
-    def test_rule_that_is_gone_is_fine(self, aws: None, hook: CloudWatchEventsHook, logged: Logged) -> None:
+    def test_missing_rule_is_fine(self, aws: None, hook: CloudWatchEventsHook, logged: Logged) -> None:
         hook.delete_rule("r")
         assert [record.args for record in logged("INFO")] == [("r",)]
 
@@ -149,7 +149,7 @@ class TestDeleteRule:
         hook.delete_rule("r")
         assert logged("INFO")[-1].args == ("r", "ENABLED", RULE_ARN)
 
-    def test_targets_that_linger_for_ever(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
+    def test_targets_that_linger_too_long(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
         events.add_response("describe_rule", {"Name": "r", "Arn": RULE_ARN}, {"Name": "r"})
         for _ in range(TARGET_ATTEMPTS):
             script_list(events)

@@ -97,27 +97,25 @@ class TestQueue:
         self.script_read(stub, document(THEIRS, *statements(QUEUE)))
         policy_of(hook, QUEUE).add(grants(QUEUE))
 
-    def test_single_statement_without_a_list_and_what_else_the_policy_says(
-        self, hook: CloudWatchEventsHook, stub: Stub
-    ) -> None:
+    def test_single_statement_without_a_list_and_other_members(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
         self.script_read(stub, json.dumps({"Version": "2008-10-17", "Id": "i", "Statement": THEIRS}))
         after = json.dumps({"Version": "2008-10-17", "Id": "i", "Statement": [THEIRS, *statements(QUEUE)]})
         self.script_write(stub, after)
         self.script_read(stub, after)
         policy_of(hook, QUEUE).add(grants(QUEUE))
 
-    def test_statement_that_is_there_is_not_written_again(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
+    def test_present_statement_is_not_written_again(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
         self.script_read(stub, document(*statements(QUEUE)))
         policy_of(hook, QUEUE).add(grants(QUEUE))
 
-    def test_statement_that_was_tampered_with_is_mended(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
+    def test_changed_statement_is_replaced(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
         (ours,) = statements(QUEUE)
         self.script_read(stub, document({**ours, "Effect": "Deny"}, THEIRS))
         self.script_write(stub, document(THEIRS, ours))
         self.script_read(stub, document(THEIRS, ours))
         policy_of(hook, QUEUE).add(grants(QUEUE))
 
-    def test_change_is_looked_for_and_made_again(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
+    def test_overwritten_change_is_made_again(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
         others = statements(QUEUE, OTHER_RULE_ARN)
         self.script_read(stub, None)
         self.script_write(stub, document(*statements(QUEUE)))
@@ -126,7 +124,7 @@ class TestQueue:
         self.script_read(stub, document(*others, *statements(QUEUE)))
         policy_of(hook, QUEUE).add(grants(QUEUE))
 
-    def test_removal_is_looked_for_and_made_again(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
+    def test_overwritten_removal_is_made_again(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
         others = statements(QUEUE, OTHER_RULE_ARN)
         self.script_read(stub, document(*statements(QUEUE)))
         self.script_write(stub, "")
@@ -135,14 +133,14 @@ class TestQueue:
         self.script_read(stub, document(*others))
         policy_of(hook, QUEUE).remove(grants(QUEUE))
 
-    def test_it_gives_up_some_time(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
+    def test_attempts_are_limited(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
         for _ in range(CHANGE_ATTEMPTS):
             self.script_read(stub, document(THEIRS))
             self.script_write(stub, document(THEIRS, *statements(QUEUE)))
         with pytest.raises(PolicyOverwrittenError):
             policy_of(hook, QUEUE).add(grants(QUEUE))
 
-    def test_errors_are_not_tried_again(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
+    def test_errors_are_not_retried(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
         stub("sqs").add_client_error("get_queue_url", "AccessDenied", "no")
         with pytest.raises(ClientError):
             policy_of(hook, QUEUE).add(grants(QUEUE))
@@ -158,9 +156,7 @@ class TestTopic:
         sns.add_response("get_topic_attributes", {"Attributes": {"Policy": after}}, {"TopicArn": TOPIC})
         policy_of(hook, TOPIC).add(grants(TOPIC))
 
-    def test_policy_of_a_new_topic_takes_the_place_of_the_last_statement(
-        self, hook: CloudWatchEventsHook, stub: Stub
-    ) -> None:
+    def test_default_policy_replaces_the_last_statement(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
         sns = stub("sns")
         default = json.dumps(NEW_TOPICS_POLICY)
         written = {"TopicArn": TOPIC, "AttributeName": "Policy", "AttributeValue": default}
@@ -169,7 +165,7 @@ class TestTopic:
         sns.add_response("get_topic_attributes", {"Attributes": {"Policy": default}})
         policy_of(hook, TOPIC).remove(grants(TOPIC))
 
-    def test_that_policy_is_what_a_new_topic_has(self, aws: None, hook: CloudWatchEventsHook) -> None:
+    def test_new_topic_has_the_default_policy(self, aws: None, hook: CloudWatchEventsHook) -> None:
         assert policy_of(hook, create_topic(hook)).read() == NEW_TOPICS_POLICY
 
 
@@ -202,11 +198,11 @@ class TestFunction:
         stub("lambda").add_response("add_permission", {}, self.added())
         policy_of(hook, FUNCTION).add(grants(FUNCTION))
 
-    def test_statement_that_is_there_is_not_added_again(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
+    def test_present_statement_is_not_added_again(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
         self.script_read(stub, self.as_aws_returns_it())
         policy_of(hook, FUNCTION).add(grants(FUNCTION))
 
-    def test_statement_that_was_tampered_with_is_replaced(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
+    def test_changed_statement_is_replaced(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
         self.script_read(stub, self.as_aws_returns_it(OTHER_RULE_ARN))
         removed = {**self.NAMED, "StatementId": statements(FUNCTION)[0]["Sid"]}
         stub("lambda").add_response("remove_permission", {}, removed)
@@ -239,7 +235,7 @@ class TestFunction:
             (f"{FUNCTION}:3", {**NAMED, "Qualifier": "3"}),
         ],
     )
-    def test_version_or_alias_is_named_apart(
+    def test_version_or_alias_is_the_qualifier(
         self, hook: CloudWatchEventsHook, stub: Stub, arn: str, expected: dict[str, str]
     ) -> None:
         stub("lambda").add_response("get_policy", {"Policy": document(THEIRS)}, expected)
@@ -306,7 +302,7 @@ class TestLogs:
             policy_of(hook, group).remove(grants(group, rule))
         assert self.present(hook) == {"theirs": json.loads(document(THEIRS))}
 
-    def test_room_that_was_given_back_is_used_again(self, aws: None, hook: CloudWatchEventsHook) -> None:
+    def test_freed_room_is_used_again(self, aws: None, hook: CloudWatchEventsHook) -> None:
         policy = policy_of(hook, GROUP)
         policy.add([self.padded("a", MAX_LOGS_POLICY_LENGTH)])
         policy.add([self.padded("b", 1000)])
@@ -323,7 +319,7 @@ class TestLogs:
         stub("logs").add_response("describe_resource_policies", second, {"nextToken": "t"})
         policy_of(hook, GROUP).add(grants(GROUP))  # there already, on the second page
 
-    def test_conflict_is_tried_again(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
+    def test_conflict_is_retried(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
         logs, none = stub("logs"), {"resourcePolicies": []}
         text = json.dumps(json.loads(document(*statements(GROUP))), separators=(",", ":"))
         written = {"policyName": LOGS_POLICY_NAME, "policyDocument": text}

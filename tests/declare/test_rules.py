@@ -181,7 +181,7 @@ class TestTestEventPattern:
     @pytest.mark.parametrize("result", [True, False])
     @pytest.mark.parametrize("pattern", [PATTERN, '{ "source": ["com.company.app"] }'])
     @pytest.mark.parametrize("event", [EVENT, EVENT_TEXT])
-    def test_asks_aws(
+    def test_requests_aws(
         self, hook: CloudWatchEventsHook, events: Stubber, pattern: Any, event: Any, result: bool
     ) -> None:
         expected = {"EventPattern": '{"source":["com.company.app"]}', "Event": EVENT_TEXT}

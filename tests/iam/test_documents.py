@@ -52,7 +52,7 @@ HEADS = st.fixed_dictionaries({}, optional={"Version": st.sampled_from(["2008-10
 
 @st.composite
 def policies(draw: st.DrawFn, statements: st.SearchStrategy[Any] = OTHERS) -> tuple[Policy, list[Statement]]:
-    """Make a policy, as AWS gives it, and its statements as a list."""
+    """Return a policy, as AWS returns it, and its statements as a list."""
     present = draw(st.lists(statements, max_size=5))
     written = present[0] if len(present) == 1 and draw(st.booleans()) else present
     return {**draw(HEADS), "Statement": written}, present
@@ -75,7 +75,7 @@ class TestWithStatements:
         assert with_statements(None, added) == {"Version": "2012-10-17", "Statement": added}
 
     @given(policies(), OURS)
-    def test_what_was_there_stays(self, given_policy: tuple[Policy, list[Statement]], added: list[Statement]) -> None:
+    def test_other_statements_stay(self, given_policy: tuple[Policy, list[Statement]], added: list[Statement]) -> None:
         policy, present = given_policy
         before = copy.deepcopy(policy)
         assert with_statements(policy, added) == {**policy, "Statement": [*present, *added]}
@@ -91,11 +91,13 @@ class TestWithStatements:
         assert with_statements(policy, added)["Statement"] == [*kept, *added]
 
     @given(policies(), OURS)
-    def test_twice_is_once(self, given_policy: tuple[Policy, list[Statement]], added: list[Statement]) -> None:
+    def test_adding_twice_changes_nothing(
+        self, given_policy: tuple[Policy, list[Statement]], added: list[Statement]
+    ) -> None:
         once = with_statements(given_policy[0], added)
         assert with_statements(once, added) == once
 
-    def test_what_was_tampered_with_is_put_right(self) -> None:
+    def test_changed_statement_is_replaced(self) -> None:
         added = granted(QUEUE_ARN)
         tampered = {**added[0], "Condition": {}}
         other = {"Sid": "a", "Effect": "Deny", "Action": "*"}
@@ -109,9 +111,7 @@ class TestWithStatements:
 
 class TestWithoutStatements:
     @given(policies(), OURS)
-    def test_gives_back_what_was_there(
-        self, given_policy: tuple[Policy, list[Statement]], added: list[Statement]
-    ) -> None:
+    def test_undoes_the_addition(self, given_policy: tuple[Policy, list[Statement]], added: list[Statement]) -> None:
         policy, present = given_policy
         left = without_statements(with_statements(policy, added), added)
         assert left == ({**policy, "Statement": present} if present else None)
@@ -124,7 +124,7 @@ class TestWithoutStatements:
         assert left == ({**policy, "Statement": present} if present else None)
         assert policy == before
 
-    def test_those_of_another_rule_stay(self) -> None:
+    def test_statements_of_another_rule_stay(self) -> None:
         mine, theirs = granted(QUEUE_ARN), granted(QUEUE_ARN, rule_arn=OTHER_RULE_ARN)
         assert without_statements({"Statement": [*mine, *theirs]}, mine) == {"Statement": theirs}
 
@@ -170,7 +170,7 @@ class TestHoldsStatements:
         ours = granted(QUEUE_ARN)
         assert not holds_statements({"Statement": [{**ours[0], **change}]}, ours)
 
-    def test_not_if_the_condition_is_gone(self) -> None:
+    def test_not_without_the_condition(self) -> None:
         ours = granted(QUEUE_ARN)
         bare = {key: value for key, value in ours[0].items() if key != "Condition"}
         assert not holds_statements({"Statement": [bare]}, ours)
