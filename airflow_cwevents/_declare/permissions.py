@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from tenacity.wait import wait_base
 
     from airflow_cwevents._aws.logger import Logger
+    from airflow_cwevents._declare.diagnosis_report import Finding
+
+T = TypeVar("T")
 
 _FAILURES = (ClientError, BotoCoreError, PolicyOverwrittenError)
 
@@ -89,6 +93,7 @@ class Permissions:
         self._clients = clients
         self._log = log
         self._wait = wait
+        self._unreachable: dict[str, BotoCoreError] = {}
 
     def grant(self, rule_arn: str, targets: Iterable[Mapping[str, Any]]) -> None:
         """
@@ -151,11 +156,11 @@ class Permissions:
                 self._log_api(required)
                 continue
             try:
-                verdicts = required.verdicts(self._policy(required.arn).read(), rule_arn)
+                policy = self._best_effort(required.arn.service, self._policy(required.arn).read)
             except (ClientError, BotoCoreError) as error:
                 self._log_unreadable(required, error)
                 continue
-            if "denied" in verdicts:
+            if "denied" in required.verdicts(policy, rule_arn):
                 text = "%s: EventBridge has no permission to send to it; set grant_permissions=True"
                 self._log.warning(text, required.subject)
 
@@ -167,11 +172,24 @@ class Permissions:
         """
         for target in targets:
             try:
-                for finding in encryption_findings(self._clients, target):
+                for finding in self._best_effort("encryption", partial(self._encryption_findings, target)):
                     self._log.warning("Target %s: %s", target["Id"], finding.text)
                     self._log.warning("Target %s: fix: %s", target["Id"], finding.fix)
             except (ClientError, BotoCoreError) as error:
                 self._log.warning("Target %s: encryption was not checked: %s", target["Id"], _why_unreadable(error))
+
+    def _encryption_findings(self, target: Mapping[str, Any]) -> list[Finding]:
+        return list(encryption_findings(self._clients, target))
+
+    def _best_effort(self, what: str, check: Callable[[], T]) -> T:
+        """Make a check, but not again if AWS could not be reached: each attempt may take minutes."""
+        if what in self._unreachable:
+            raise self._unreachable[what]
+        try:
+            return check()
+        except BotoCoreError as error:
+            self._unreachable[what] = error
+            raise
 
     def _log_api(self, required: RequiredGrants) -> None:
         text = "%s: add a statement to its API's policy; `airflow-cwevents policy resource` prints it"

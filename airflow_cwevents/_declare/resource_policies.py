@@ -20,6 +20,7 @@ from airflow_cwevents._declare.document_policies import (
 )
 from airflow_cwevents.iam.documents import (
     Policy,
+    Statement,
     document,
     holds_statements,
     statements_of,
@@ -59,7 +60,7 @@ class FunctionPolicy(ResourcePolicy):
         present = {statement.get("Sid"): statement for statement in statements_of(self.read())}
         for grant in grants:
             if found := present.get(grant.sid):
-                if (grant.source_arn or "") in json.dumps(found.get("Condition")):
+                if _has_source_only(found, grant.source_arn):
                     continue
                 self._remove(grant)
             self._add(grant)
@@ -157,6 +158,12 @@ def resource_policy(clients: Callable[[str], Any], arn: Arn, settle: wait_base =
     :return: its policy.
     """
     return POLICY_CLASSES[arn.service](clients(arn.service), arn, settle)
+
+
+def _has_source_only(statement: Statement, source_arn: str | None) -> bool:
+    """Return whether a statement has no condition but the source, which AWS returns under a key of its own spelling."""
+    values = [value for keys in (statement.get("Condition") or {}).values() for value in keys.values()]
+    return values == ([source_arn] if source_arn else [])
 
 
 def _compact(policy: Policy) -> str:

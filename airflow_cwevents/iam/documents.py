@@ -29,8 +29,8 @@ def trust_policy(rule_arn: str | None = None) -> Policy:
     """
     Return the trust relationship of a role that EventBridge assumes.
 
-    :param rule_arn: the rule on whose behalf EventBridge may assume the role; it may contain wildcards. None for any
-        rule, of any account.
+    :param rule_arn: the rule on whose behalf EventBridge may assume the role; region and name may have wildcards.
+        None for any rule of any account.
     :return: the document, for IAM's ``AssumeRolePolicyDocument``.
 
     .. seealso::

@@ -446,6 +446,18 @@ class TestWithTargets:
         unchecked = [record.args for record in logged("INFO") if "not checked" in record.getMessage()]
         assert unchecked == ([("Target t", "lambda:GetPolicy failed: no")] if arn == FUNCTION else [])
 
+    def test_unreachable_service_is_attempted_once(self, hook: CloudWatchEventsHook, logged: Logged) -> None:
+        attempts = []
+
+        def fail(**_: Any) -> None:
+            attempts.append(1)
+            raise ConnectTimeoutError(endpoint_url="https://lambda.us-east-1.amazonaws.com")
+
+        hook.client("lambda").meta.events.register("before-call.lambda.*", fail)
+        assert hook.put_targets("r", [target(FUNCTION, name) for name in "abc"]) == ["a", "b", "c"]
+        assert len(attempts) == 1
+        assert len([record for record in logged("INFO") if "not checked" in record.getMessage()]) == 3
+
     @pytest.mark.parametrize("whole_rule", [False, True])
     def test_removal_revokes(self, hook: CloudWatchEventsHook, whole_rule: bool) -> None:
         dead = {"Arn": create_queue(hook, "dead")}

@@ -189,9 +189,9 @@ class TestFunction:
             "SourceArn": RULE_ARN,
         }
 
-    def as_aws_returns_it(self, source_arn: str = RULE_ARN) -> Statement:
+    def as_aws_returns_it(self) -> Statement:
         (ours,) = statements(FUNCTION)
-        return {**ours, "Condition": {"ArnLike": {"AWS:SourceArn": source_arn}}}
+        return {**ours, "Condition": {"ArnLike": {"AWS:SourceArn": RULE_ARN}}}
 
     def test_no_policy_yet(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
         self.script_read(stub)
@@ -202,8 +202,19 @@ class TestFunction:
         self.script_read(stub, self.as_aws_returns_it())
         policy_of(hook, FUNCTION).add(grants(FUNCTION))
 
-    def test_changed_statement_is_replaced(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
-        self.script_read(stub, self.as_aws_returns_it(OTHER_RULE_ARN))
+    @pytest.mark.parametrize(
+        "condition",
+        [
+            {"ArnLike": {"AWS:SourceArn": OTHER_RULE_ARN}},
+            {"ArnLike": {"AWS:SourceArn": f"{RULE_ARN}-other"}},
+            # with which EventBridge's events do not arrive
+            {"ArnLike": {"AWS:SourceArn": RULE_ARN}, "StringEquals": {"AWS:SourceAccount": "123456789012"}},
+        ],
+    )
+    def test_changed_statement_is_replaced(
+        self, hook: CloudWatchEventsHook, stub: Stub, condition: dict[str, Any]
+    ) -> None:
+        self.script_read(stub, {**self.as_aws_returns_it(), "Condition": condition})
         removed = {**self.NAMED, "StatementId": statements(FUNCTION)[0]["Sid"]}
         stub("lambda").add_response("remove_permission", {}, removed)
         stub("lambda").add_response("add_permission", {}, self.added())
