@@ -371,7 +371,7 @@ class RevokePermissionsError(CloudWatchEventsError):
     """
 
     def __init__(self, failed: Sequence[GrantPermissionsError]) -> None:
-        super().__init__("\n".join(["Permissions were not all taken back:", *(f"  {error}" for error in failed)]))
+        super().__init__("\n".join(["Not all permissions were revoked:", *(f"  {error}" for error in failed)]))
         self.failed = tuple(failed)
 
 
@@ -414,11 +414,11 @@ class TargetCheckError(CloudWatchEventsError):
     Airflow retries the task: a fresh role, and a queue's policy that has just changed, take up to a minute to work.
 
     :param rule: the rule's name.
-    :param problems: what is wrong, a line each.
+    :param problems: the problems, one string each; the task's log shows them with their fixes.
     """
 
     def __init__(self, rule: str, problems: Sequence[str]) -> None:
-        lines = [f"  {problem}" for problem in problems]
-        super().__init__("\n".join([f"Rule {rule!r} does not deliver to all of its targets:", *lines]))
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        super().__init__(f"Rule {rule!r} does not deliver to all of its targets: {count}, see above")
         self.rule = rule
         self.problems = tuple(problems)

@@ -11,14 +11,10 @@ from typing import TYPE_CHECKING, Any
 from airflow_cwevents._aws.arns import Arn
 from airflow_cwevents._cli.json_files import read_json
 from airflow_cwevents.exceptions import InvalidTargetError
-from airflow_cwevents.iam.documents import (
-    dead_letter_statements,
-    resource_statements,
-    trust_policy,
-    tutorial_role_policy,
-)
+from airflow_cwevents.iam.documents import trust_policy, tutorial_role_policy
+from airflow_cwevents.iam.grants import dead_letter_statements, resource_statements
 from airflow_cwevents.iam.operator_actions import OPERATOR_NEEDS, operator_policy
-from airflow_cwevents.iam.roles import target_role_policy
+from airflow_cwevents.iam.roles import check_known, target_role_policy
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -55,7 +51,13 @@ def _add_kind(
 
 
 def _add_trust(kinds: Commands) -> None:
-    _add_kind(kinds, "trust", "the trust policy of a role that EventBridge assumes", lambda _: trust_policy())
+    trust = _add_kind(
+        kinds,
+        "trust",
+        "the trust policy of a role that EventBridge assumes",
+        lambda options: trust_policy(options.rule_arn),
+    )
+    trust.add_argument("--rule-arn", type=_rule_arn, help="the only rule that may use the role; default: any")
 
 
 def _add_tutorial(kinds: Commands) -> None:
@@ -138,6 +140,7 @@ def _resource_document(options: argparse.Namespace) -> dict[str, Any]:
         target_id = target.get("Id")
         if not target_id or not isinstance(target_id, str) or target_id in document:
             raise InvalidTargetError(index, "Id", _id_reason(target_id), "Use a unique string", target_id)
+        check_known(target, index)
         document[target_id] = [
             *resource_statements(target, options.rule_arn),
             *dead_letter_statements(target, options.rule_arn),

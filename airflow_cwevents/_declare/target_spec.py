@@ -19,7 +19,14 @@ from airflow_cwevents._aws.limits import (
     RETRY_ATTEMPTS_RANGE,
     TARGET_MEMBERS,
 )
-from airflow_cwevents._aws.target_types import PARAMETER_MEMBERS, TargetKind, kind_of, kinds_of_service, services_with
+from airflow_cwevents._aws.target_types import (
+    PARAMETER_MEMBERS,
+    REFUSED_SERVICES,
+    TargetKind,
+    kind_of,
+    kinds_of_service,
+    services_with,
+)
 from airflow_cwevents._declare.event_paths import check_path
 from airflow_cwevents._declare.rule_spec import check_name
 from airflow_cwevents._declare.target_input import (
@@ -166,6 +173,9 @@ def _parse_arn(value: object, place: str, example: str) -> Arn:
 
 def _check_kind(arn: Arn) -> TargetKind | None:
     """Return the kind of target; None for a service of which we know none, which is AWS's to judge."""
+    if arn.service in REFUSED_SERVICES:
+        reason = f"{arn.service} is not a supported service for a target"
+        raise InvalidInputError("Arn", reason, "Pass the ARN of a resource that a rule can invoke", str(arn))
     kind = kind_of(arn)
     known = kinds_of_service(arn.service)
     if kind is None and known:

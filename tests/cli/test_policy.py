@@ -9,12 +9,8 @@ from typing import Any
 import pytest
 
 from airflow_cwevents._cli.main import main
-from airflow_cwevents.iam.documents import (
-    dead_letter_statements,
-    resource_statements,
-    trust_policy,
-    tutorial_role_policy,
-)
+from airflow_cwevents.iam.documents import trust_policy, tutorial_role_policy
+from airflow_cwevents.iam.grants import dead_letter_statements, resource_statements
 from airflow_cwevents.iam.operator_actions import OPERATOR_NEEDS, operator_policy
 from airflow_cwevents.iam.roles import target_role_policy
 
