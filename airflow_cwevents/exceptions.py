@@ -425,11 +425,11 @@ class TargetCheckError(CloudWatchEventsError):
     Airflow retries the task: a fresh role, and a queue's policy that has just changed, take up to a minute to work.
 
     :param rule: the rule's name.
-    :param problems: what is wrong, a line each.
+    :param problems: the problems, one string each; the task's log shows them with their fixes.
     """
 
     def __init__(self, rule: str, problems: Sequence[str]) -> None:
-        lines = [f"  {problem}" for problem in problems]
-        super().__init__("\n".join([f"Rule {rule!r} does not deliver to all of its targets:", *lines]))
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        super().__init__(f"Rule {rule!r} does not deliver to all of its targets: {count}, see above")
         self.rule = rule
         self.problems = tuple(problems)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from calendar import monthrange
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import dropwhile, islice, product
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -22,7 +22,7 @@ from airflow_cwevents._aws.limits import MAX_SCHEDULE_EXPRESSION_LENGTH
 from airflow_cwevents.exceptions import InvalidScheduleError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 _FORM: Final = re.compile(r"(?P<kind>rate|cron)\((?P<body>.*)\)", re.DOTALL)
 _RATE: Final = re.compile(r"(?P<number>[0-9]+) (?P<unit>minute|hour|day)(?P<plural>s?)")
@@ -32,7 +32,8 @@ _PART: Final = re.compile(r"(?:(?P<first>\*|\w+)(?:-(?P<last>\*|\w+))?)?(?:/(?P<
 # Parts of a day field that stand for other days in other months: L, L-3, LW, 15W, and FRIL, TUE#2.
 _MONTHLY_DAY: Final = re.compile(r"L(-[0-9]+)?W?|(?P<value>\w+)(?P<mark>W)", re.ASCII)
 _MONTHLY_WEEKDAY: Final = re.compile(r"(?P<value>\w+)(?P<mark>L|#[1-5])", re.ASCII)
-_LAST_DAY: Final = re.compile(r"L(?:-(?P<before>[0-9]+))?")
+_LAST_DAY: Final = re.compile(r"L(?:-(?P<before>[0-9]+))?W?")
+_SUNDAY, _SATURDAY = 1, 7
 
 _LOOSE_RATE: Final = re.compile(r"\s*(?P<number>[0-9]+)\s*(?P<unit>minute|hour|day)s*\s*", re.IGNORECASE)
 _WEEKDAY_NUMBER: Final = re.compile(r"(?<![\w#/])[0-7](?![0-9])")
@@ -64,7 +65,7 @@ class _Field(NamedTuple):
         return sorted(set().union(*(self._span(part) for part in parts)))
 
     def days(self, parts: list[str], monthly: re.Pattern[str]) -> list[str]:
-        """Return the parts of a day field as aws-croniter takes them, but for L and LW, or raise ValueError."""
+        """Return the parts of a day field, with ranges and steps as lists of numbers, or raise ValueError."""
         return parts if parts == ["?"] else [self._day(part, monthly.fullmatch(part)) for part in parts]
 
     def _day(self, part: str, monthly: re.Match[str] | None) -> str:
@@ -221,17 +222,42 @@ def _cron_times(cron: _Cron, start: datetime) -> Iterator[datetime]:
 
 
 def _days(cron: _Cron, year: int, month: int) -> list[int]:
-    # Imported here, as checking does without it. It is asked for one month at a time, as its own search gives up after
-    # ten steps: it finds no 29 February between 2096 and 2104.
-    from aws_croniter import AwsCroniter
+    """Return the days of a month on which a cron fires, in order."""
+    first, length = date(year, month, 1), monthrange(year, month)[1]
+    # AWS counts weekdays from SUN=1
+    weekdays = {day: (first.isoweekday() + day - 1) % 7 + 1 for day in range(1, length + 1)}
+    if cron.days_of_week == ["?"]:
+        return sorted(set().union(*(_month_days(part, weekdays) for part in cron.days_of_month)))
+    return sorted(set().union(*(_week_days(part, weekdays) for part in cron.days_of_week)))
 
-    first, length = datetime(year, month, 1, tzinfo=UTC), monthrange(year, month)[1]
-    days = [_LAST_DAY.sub(lambda last: str(length - int(last["before"] or 0)), part) for part in cron.days_of_month]
-    # L-30 leaves nothing of February.
-    pairs = product((day for day in days if day[0] not in "0-"), cron.days_of_week)
-    crons = [AwsCroniter(f"0 0 {day} {month} {weekday} {year}") for day, weekday in pairs]
-    times = (time for each in crons for time in each.get_all_schedule_bw_dates(first, first + timedelta(days=31)))
-    return sorted({time.day for time in times})
+
+def _month_days(part: str, weekdays: Mapping[int, int]) -> set[int]:
+    if last := _LAST_DAY.fullmatch(part):
+        day = len(weekdays) - int(last["before"] or 0)
+    elif part.endswith("W"):
+        day = int(part[:-1])
+    else:
+        return {day for day in map(int, part.split(",")) if day in weekdays}
+    if day not in weekdays:
+        return set()
+    return {_nearest_working_day(day, weekdays)} if part.endswith("W") else {day}
+
+
+def _nearest_working_day(day: int, weekdays: Mapping[int, int]) -> int:
+    """Return the nearest day from Monday to Friday, which W stands for, in the same month."""
+    if weekdays[day] == _SATURDAY:
+        return day - 1 if day > 1 else day + 2
+    if weekdays[day] == _SUNDAY:
+        return day + 1 if day < len(weekdays) else day - 2
+    return day
+
+
+def _week_days(part: str, weekdays: Mapping[int, int]) -> set[int]:
+    wanted, mark, nth = part.partition("#") if "#" in part else (part.removesuffix("L"), part[-1:], "")
+    days = [day for day, weekday in weekdays.items() if str(weekday) in wanted.split(",")]
+    if mark == "L":
+        return set(days[-1:])
+    return set(days[int(nth) - 1 : int(nth)] if nth else days)
 
 
 def _remedy(expression: str) -> str:

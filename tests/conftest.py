@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 from botocore.loaders import create_loader
 from botocore.stub import Stubber
@@ -23,6 +24,10 @@ from tests.guards import loopback_only, no_unexpected_requests
 
 if TYPE_CHECKING:
     from airflow_cwevents.hooks import CloudWatchEventsHook
+
+# a slow, busy machine must not fail a test
+hypothesis.settings.register_profile("default", deadline=None)
+hypothesis.settings.load_profile("default")
 
 NO_WAITS = RetryWaits(rule=wait_none(), target=wait_none(), policy=wait_none(), entry=wait_none())
 LOGGER = logging.getLogger("tests.hook")

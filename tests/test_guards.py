@@ -16,6 +16,10 @@ from tests.guards import loopback_only, no_unexpected_requests
 OUTSIDE = "192.0.2.1"  # a documentation address, https://www.rfc-editor.org/rfc/rfc5737
 
 
+def test_every_test_is_guarded(request: pytest.FixtureRequest) -> None:
+    assert "_guarded" in request.fixturenames
+
+
 class TestLoopbackOnly:
     @pytest.mark.parametrize("host", [OUTSIDE, "events.us-east-1.amazonaws.com"])
     def test_botocore_wraps_the_refusal_and_the_test_fails_at_its_end(

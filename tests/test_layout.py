@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,6 +35,7 @@ PUBLIC = {
     "operators",
     "patterns",
     "schedules",
+    "targets",
     "transfers",
 }
 KINDS = {"decorators", "links", "operators", "transfers"}
@@ -47,10 +49,11 @@ ALLOWED: dict[str, set[str]] = {
     "iam": {"exceptions", "_aws"},
     "_declare": LIBRARIES,
     "_send": LIBRARIES,
+    "targets": {"_declare"},
     "_airflow": {"exceptions"},
     "hooks": {*LIBRARIES, "_declare", "_send"},
     **{kind: {*LIBRARIES, *KINDS, "_airflow", "_declare", "_send", "hooks"} for kind in KINDS},
-    "_cli": {"__init__", *LIBRARIES},
+    "_cli": {"__version__", "targets", *LIBRARIES},
     "__main__": {"_cli"},
     "__init__": set(),
     "get_provider_info": set(),
@@ -66,7 +69,10 @@ PURE = (
     "_aws/limits.py",
     "_aws/target_types.py",
     "_declare/rule_spec.py",
+    "_declare/event_paths.py",
+    "_declare/input_templates.py",
     "_declare/target_input.py",
+    "_declare/target_preview.py",
     "_declare/target_spec.py",
     "_send/batching.py",
     "_send/entries.py",
@@ -96,6 +102,11 @@ def test_top_level_holds_nothing_else() -> None:
     if listed.returncode:
         pytest.skip("this is not a git checkout, so what belongs to the project is not known")
     assert {line.split("/")[0] for line in listed.stdout.splitlines()} == TOP_LEVEL
+
+
+def test_wheel_installs_only_the_package() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert settings["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"] == [PACKAGE.name]
 
 
 def test_names_without_underscore_are_public() -> None:

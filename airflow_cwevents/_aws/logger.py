@@ -1,7 +1,8 @@
-"""What this package needs of a logger, be it Python's or Airflow's."""
+"""The logger that this package needs, be it Python's or Airflow's, and wording for log lines."""
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from typing import Any, Protocol
 
 
@@ -13,3 +14,8 @@ class Logger(Protocol):
 
     def warning(self, event: str, *args: Any) -> Any:
         """Log what may go wrong."""
+
+
+def counted(items: Sized, noun: str) -> str:
+    """Return a number with its noun, such as ``1 target`` or ``0 targets``."""
+    return f"{len(items)} {noun}" if len(items) == 1 else f"{len(items)} {noun}s"

@@ -19,10 +19,17 @@ from airflow_cwevents._aws.limits import (
     RETRY_ATTEMPTS_RANGE,
     TARGET_MEMBERS,
 )
-from airflow_cwevents._aws.target_types import PARAMETER_MEMBERS, TargetKind, kind_of, kinds_of_service, services_with
+from airflow_cwevents._aws.target_types import (
+    PARAMETER_MEMBERS,
+    REFUSED_SERVICES,
+    TargetKind,
+    kind_of,
+    kinds_of_service,
+    services_with,
+)
+from airflow_cwevents._declare.event_paths import check_path
 from airflow_cwevents._declare.rule_spec import check_name
 from airflow_cwevents._declare.target_input import (
-    check_input_path,
     check_length,
     check_log_input,
     normalise_input_transformer,
@@ -137,7 +144,7 @@ def _normalised(target: object, region: str | None, members: frozenset[str]) -> 
     _check_parameters(wire, arn, kind)
     _check_dead_letter_config(wire.get("DeadLetterConfig"), region)
     _check_retry_policy(wire.get("RetryPolicy"))
-    normal = {**wire, **_normalised_input(wire)}
+    normal = {**wire, **normalised_input(wire)}
     if arn.service == "logs":
         check_log_input(normal)
     return normal
@@ -166,6 +173,9 @@ def _parse_arn(value: object, place: str, example: str) -> Arn:
 
 def _check_kind(arn: Arn) -> TargetKind | None:
     """Return the kind of target; None for a service of which we know none, which is AWS's to judge."""
+    if arn.service in REFUSED_SERVICES:
+        reason = f"{arn.service} is not a supported service for a target"
+        raise InvalidInputError("Arn", reason, "Pass the ARN of a resource that a rule can invoke", str(arn))
     kind = kind_of(arn)
     known = kinds_of_service(arn.service)
     if kind is None and known:
@@ -251,7 +261,15 @@ def _check_number(value: object, place: str, low: int, high: int | None = None) 
         raise InvalidInputError(place, f"{value!r} is not {limits}", remedy, value)
 
 
-def _normalised_input(wire: Mapping[str, Any]) -> dict[str, Any]:
+def normalised_input(target: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Validate what a target is to receive.
+
+    :param target: the target, with AWS's member names.
+    :return: ``Input`` or ``InputTransformer`` in the form that boto3 takes, if the target has one.
+    :raises InvalidInputError: if AWS would refuse it.
+    """
+    wire = {name: value for name, value in target.items() if value is not None}
     given = [member for member in ("Input", "InputPath", "InputTransformer") if member in wire]
     if len(given) > 1:
         reason = f"of Input, InputPath and InputTransformer only one may be given, and here are {' and '.join(given)}"
@@ -259,7 +277,7 @@ def _normalised_input(wire: Mapping[str, Any]) -> dict[str, Any]:
     if given == ["Input"]:
         return {"Input": _input_text(wire["Input"])}
     if given == ["InputPath"]:
-        check_input_path(wire["InputPath"], "InputPath")
+        check_path(wire["InputPath"], "InputPath")
     if given == ["InputTransformer"]:
         return {"InputTransformer": normalise_input_transformer(wire["InputTransformer"], "InputTransformer")}
     return {}

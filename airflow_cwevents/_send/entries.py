@@ -62,6 +62,27 @@ class EntryResult:
     entry: Mapping[str, Any] | None = None
 
 
+@dataclass(slots=True)
+class SizedEntry:
+    """
+    A validated entry on its way.
+
+    :ivar index: the entry's index in the input, from 0.
+    :ivar entry: the entry as boto3 takes it.
+    :ivar size: its size in bytes.
+    :ivar position: its position in what is sent, from 0; entries that an earlier attempt sent are not counted.
+    :ivar failures: how often AWS did not accept it.
+    :ivar failed_since: when it failed first, by the sender's clock, in seconds.
+    """
+
+    index: int
+    entry: Mapping[str, Any]
+    size: int
+    position: int = 0
+    failures: int = 0
+    failed_since: float = 0.0
+
+
 def normalise_entry(
     entry: Entry | Mapping[str, Any],
     index: int,

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from airflow_cwevents._send.entries import Entry, EntryResult, check_size, normalise_entry
-from airflow_cwevents._send.sender import SizedEntry
+from airflow_cwevents._send.entries import Entry, EntryResult, SizedEntry, check_size, normalise_entry
 from airflow_cwevents.exceptions import EventBusNotFoundError, InvalidEntryError
 
 INVALID_ENTRY = "InvalidEntry"

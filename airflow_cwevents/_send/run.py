@@ -10,13 +10,13 @@ from weakref import WeakSet
 from airflow_cwevents._aws.arns import check_event_bus_name
 from airflow_cwevents._send.codec import CheckedEntries
 from airflow_cwevents._send.preparation import Preparation
-from airflow_cwevents._send.sender import EventSender, SizedEntry
+from airflow_cwevents._send.sender import EventSender
 from airflow_cwevents.exceptions import InvalidInputError
 
 if TYPE_CHECKING:
     from tenacity.wait import wait_base
 
-    from airflow_cwevents._send.entries import EntryResult
+    from airflow_cwevents._send.entries import EntryResult, SizedEntry
     from airflow_cwevents._send.options import SendOptions
 
 

@@ -20,7 +20,7 @@ from airflow_cwevents._aws.limits import (
     THROTTLING_CODES,
 )
 from airflow_cwevents._send.batching import pack
-from airflow_cwevents._send.entries import EntryResult
+from airflow_cwevents._send.entries import EntryResult, SizedEntry
 from airflow_cwevents._send.throttle import Throttle, wait_seconds
 from airflow_cwevents._send.workers import Workers
 from airflow_cwevents.exceptions import PutEventsStoppedError
@@ -46,18 +46,6 @@ STOP_GRACE_SECONDS = 3.0
 MISSING_RESULT = "MissingResult"
 
 PutEvents = Callable[[list[Mapping[str, Any]]], Mapping[str, Any]]
-
-
-@dataclass(slots=True)
-class SizedEntry:
-    """An entry on its way: normalised, with its size in bytes, its place in the stream, and its failures since when."""
-
-    index: int
-    entry: Mapping[str, Any]
-    size: int
-    position: int = 0
-    failures: int = 0
-    failed_since: float = 0.0
 
 
 @dataclass(slots=True)

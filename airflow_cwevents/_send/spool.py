@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from airflow_cwevents._send.sender import SizedEntry
+    from airflow_cwevents._send.entries import SizedEntry
 
 
 class Spool:

@@ -15,6 +15,7 @@ from airflow_cwevents._aws.retries import RetryWaits
 from airflow_cwevents._declare.diagnosis import Diagnosis
 from airflow_cwevents._declare.event_buses import EventBuses
 from airflow_cwevents._declare.permissions import Permissions
+from airflow_cwevents._declare.rule_deletion import RuleDeletion
 from airflow_cwevents._declare.rules import Rules
 from airflow_cwevents._declare.targets import Targets
 from airflow_cwevents._send.codec import speed_up_put_events
@@ -226,7 +227,7 @@ class CloudWatchEventsHook(AwsBaseHook):
 
         .. seealso:: :external+boto3:py:meth:`EventBridge.Client.delete_rule`
         """
-        self._targets.delete_rule(name, event_bus_name, force=force, revoke_permissions=revoke_permissions)
+        self._rule_deletion.delete(name, event_bus_name, force=force, revoke_permissions=revoke_permissions)
 
     def test_event_pattern(self, event_pattern: Mapping[str, Any] | str, event: Mapping[str, Any] | str) -> bool:
         """
@@ -473,6 +474,10 @@ class CloudWatchEventsHook(AwsBaseHook):
     @cached_property
     def _targets(self) -> Targets:
         return Targets(self.conn, self._rules, self._permissions, self.log, self.retry_waits.target)
+
+    @cached_property
+    def _rule_deletion(self) -> RuleDeletion:
+        return RuleDeletion(self.conn, self._rules, self._targets, self.log, self.retry_waits.target)
 
     @cached_property
     def _diagnosis(self) -> Diagnosis:

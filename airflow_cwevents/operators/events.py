@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     import jinja2
     from airflow.sdk import Context
 
-    from airflow_cwevents._send.entries import Entry
-    from airflow_cwevents._send.sender import SizedEntry
+    from airflow_cwevents._send.entries import Entry, SizedEntry
 
 
 class PutEventsOperator(SendingBaseOperator):
@@ -115,7 +114,7 @@ def _has_template(text: str, env: jinja2.Environment) -> bool:
 
 
 def _sized(items: Iterable[tuple[int, int, dict[str, Any]]]) -> Iterator[SizedEntry]:
-    from airflow_cwevents._send.sender import SizedEntry
+    from airflow_cwevents._send.entries import SizedEntry
 
     return (SizedEntry(index, entry, size) for index, size, entry in items)
 

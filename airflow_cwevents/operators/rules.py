@@ -1,4 +1,4 @@
-"""Declare rules, switch them on and off, delete them."""
+"""Operators that create, enable, disable and delete rules."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
 class PutRuleOperator(CloudWatchEventsBaseOperator):
     """
-    Create a rule, or make an existing one what is said here; one that is so already is left alone.
+    Create a rule, or update an existing one; do nothing if it is already up to date.
 
-    A literal pattern or schedule is checked when the DAG file is read, so that a mistake is an import error; that of
-    a mapped operator when the task runs.
+    A literal pattern or schedule is validated when the DAG file is parsed, so that a mistake is an import error; in a
+    mapped operator when the task runs.
 
     :param name: the rule's name, 1 to 64 characters.
     :param schedule_expression: ``rate(…)`` or ``cron(…)``, in UTC, on the default bus only.
-    :param event_pattern: the pattern that events have to match, as a dict or JSON text.
-    :param description: what the rule is for, up to 512 characters.
-    :param state: ``ENABLED``, ``DISABLED`` or ``ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS``; None keeps the
-        present one, and enables a new rule.
-    :param role_arn: the role of the rule; what invokes a target is the role of the target.
+    :param event_pattern: the pattern that events must match, as a dict or a JSON string.
+    :param description: a description, up to 512 characters.
+    :param state: ``ENABLED``, ``DISABLED`` or ``ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS``; None keeps the state
+        of an existing rule, and enables a new one.
+    :param role_arn: the rule's own role. EventBridge invokes a target with the target's RoleArn, not with this one.
     :param event_bus_name: name or ARN of the rule's bus; None for the default bus.
-    :param tags: a dict, or AWS's list of ``{"Key": …, "Value": …}``: the rule's tags from now on, all of them; None
-        leaves its tags alone.
+    :param tags: the complete set of the rule's tags, as a dict or as AWS's list of ``{"Key": …, "Value": …}``; None
+        leaves its tags unchanged.
     :return: the rule's ARN.
 
     .. seealso:: :external+boto3:py:meth:`EventBridge.Client.put_rule`
@@ -78,7 +78,7 @@ class PutRuleOperator(CloudWatchEventsBaseOperator):
         self.role_arn = role_arn
         self.event_bus_name = event_bus_name
         self.tags = tags
-        # a mapped operator is made when its task runs
+        # a mapped operator is instantiated when its task runs
         with permanent_errors_fail():
             if event_pattern and is_literal(event_pattern):
                 EventPattern(event_pattern)
@@ -108,7 +108,7 @@ class PutRuleOperator(CloudWatchEventsBaseOperator):
 
 class _RuleOperator(CloudWatchEventsBaseOperator):
     """
-    Base of the operators that do something with a rule that exists.
+    Base of the operators that act on an existing rule.
 
     :param name: the rule's name.
     :param event_bus_name: name or ARN of its bus; None for the default bus.
@@ -146,7 +146,7 @@ class EnableRuleOperator(_RuleOperator):
 
 class DisableRuleOperator(_RuleOperator):
     """
-    Disable a rule: it keeps its targets, and matches and fires no more.
+    Disable a rule: it keeps its targets, but no longer matches or fires.
 
     :param name: the rule's name.
     :param event_bus_name: name or ARN of its bus; None for the default bus.
@@ -167,12 +167,12 @@ class DisableRuleOperator(_RuleOperator):
 
 class DeleteRuleOperator(_RuleOperator):
     """
-    Delete a rule, with its targets. A rule that is gone already is fine.
+    Delete a rule and its targets; do nothing if the rule does not exist.
 
     :param name: the rule's name.
     :param event_bus_name: name or ARN of its bus; None for the default bus.
-    :param force: whether to do so even if the rule belongs to an AWS service.
-    :param revoke_permissions: whether to take back what ``PutTargetsOperator`` with ``grant_permissions`` granted.
+    :param force: whether to delete a rule that belongs to an AWS service.
+    :param revoke_permissions: whether to revoke what ``PutTargetsOperator`` with ``grant_permissions`` granted.
 
     .. seealso:: :external+boto3:py:meth:`EventBridge.Client.delete_rule`
     """

@@ -18,11 +18,11 @@ from airflow_cwevents.operators.base import CloudWatchEventsBaseOperator
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
-    from airflow_cwevents._send.entries import EntryResult
+    from airflow_cwevents._send.entries import EntryResult, SizedEntry
     from airflow_cwevents._send.options import SendOptions
     from airflow_cwevents._send.preparation import Preparation
     from airflow_cwevents._send.run import EventSending
-    from airflow_cwevents._send.sender import EventSender, SizedEntry
+    from airflow_cwevents._send.sender import EventSender
 
 T = TypeVar("T")
 

@@ -93,10 +93,10 @@ class RemoveTargetsOperator(CloudWatchEventsBaseOperator):
     Remove targets from a rule.
 
     :param rule: the rule's name.
-    :param target_ids: the ids of the targets; None for all. Those that the rule has not are passed over.
+    :param target_ids: the ids of the targets; None for all. Ids that the rule does not have are ignored.
     :param event_bus_name: name or ARN of the rule's bus; None for the default bus.
-    :param force: whether to do so even if the rule belongs to an AWS service.
-    :param revoke_permissions: whether to take back what ``PutTargetsOperator`` with ``grant_permissions`` granted.
+    :param force: whether to remove targets of a rule that belongs to an AWS service.
+    :param revoke_permissions: whether to revoke what ``PutTargetsOperator`` with ``grant_permissions`` granted.
     :return: the ids of the targets that were removed.
 
     .. seealso:: :external+boto3:py:meth:`EventBridge.Client.remove_targets`
@@ -149,16 +149,17 @@ class RemoveTargetsOperator(CloudWatchEventsBaseOperator):
 
 class CheckTargetsOperator(CloudWatchEventsBaseOperator):
     """
-    Check whether EventBridge can invoke the targets of a rule, and fail if it cannot.
+    Diagnose whether EventBridge can invoke the targets of a rule, and fail if it cannot.
 
-    It looks at the rule's state, at roles and resource policies, whether queues, topics, functions and log groups are
-    there, at dead-letter queues and encryption, and whether the rule matches a sample event. What it may not look at
-    it reports as unknown.
+    It checks the rule's state, roles and resource policies, whether queues, topics, functions and log groups exist,
+    dead-letter queues and encryption, and whether the rule matches a sample event. What the credentials do not allow
+    to check is reported as unknown.
 
     :param rule: the rule's name.
     :param event_bus_name: name or ARN of its bus; None for the default bus.
-    :param sample_event: an event, as it is delivered, that the rule is to match; as a dict or JSON text.
-    :return: the report: ``ok``, ``findings`` of the rule, and for each of ``targets`` its ``verdict`` and ``findings``.
+    :param sample_event: an event, as it is delivered, that the rule should match, as a dict or a JSON string.
+    :return: the report: ``ok``, ``findings`` of the rule, and for each of ``targets`` its ``verdict`` and ``findings``;
+        each finding has ``severity``, ``text`` and ``fix``.
     """
 
     template_fields: Sequence[str] = (
@@ -197,7 +198,8 @@ class CheckTargetsOperator(CloudWatchEventsBaseOperator):
         """
         self.show_in_console(self.event_bus_name, self.rule)
         report = self.hook.check_targets(self.rule, self.event_bus_name, sample_event=self.sample_event)
-        self.log.info("Targets of rule %s:\n%s", self.rule, report.as_table())
+        for line in report.as_lines():
+            self.log.info("%s", line)
         if problems := report.problems:
             if "ti" in context:
                 context["ti"].xcom_push(key="return_value", value=report.as_dict())

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, Final
 
 from airflow_cwevents.exceptions import InvalidEventPatternError
+from airflow_cwevents.patterns.complexity import is_too_complex, wildcard_tokens
 from airflow_cwevents.patterns.ranges import Test, cidr, comparable, is_number, limit, numeric, same_address
 
 _WILDCARD_TOKEN: Final = re.compile(r"\\[*\\]|\\|\*+|[^*\\]+")
@@ -34,7 +35,19 @@ def any_of(values: list[Any], place: str) -> Test:
     strings = frozenset(item for item in values if isinstance(item, str))
     tests += filter(None, map(same_address, strings))
     others = frozenset(_key(item) for item in values if not isinstance(item, str | dict | list))
+    _check_complexity(values, place)
     return _equal_or(strings, others, tests)
+
+
+def _check_complexity(values: list[Any], place: str) -> None:
+    wildcards = [item["wildcard"] for item in values if isinstance(item, dict) and "wildcard" in item]
+    if is_too_complex([wildcard_tokens(_between_wildcards(text)) for text in wildcards]):
+        reason = (
+            "Rule is too complex - try using fewer wildcard characters or fewer repeating character sequences after a "
+            "wildcard character"
+        )
+        remedy = "Use prefix or suffix where they do, or divide the pattern between several rules"
+        raise InvalidEventPatternError(place, reason, remedy, wildcards)
 
 
 def _equal_or(strings: frozenset[str], others: frozenset[object], tests: list[Test]) -> Test:

@@ -20,8 +20,8 @@ class EventPattern:
     """
     An event pattern, checked by AWS's rules when it is made, and compiled to match many events.
 
-    It never changes, and threads may share it. What only AWS can judge, such as whether a wildcard is too complex, is
-    left to AWS.
+    It is immutable, and threads may share it. What only AWS can decide, such as wildcards of a complexity close to its
+    limit, is left to AWS.
 
     :param pattern: the pattern, or its JSON text.
     :raises InvalidEventPatternError: AWS would refuse it.

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
     from airflow_cwevents._send.checkpoint import Checkpoint
+    from airflow_cwevents._send.entries import SizedEntry
     from airflow_cwevents._send.preparation import Preparation
-    from airflow_cwevents._send.sender import SizedEntry
 
 BAD_LINE = "BadLine"
 

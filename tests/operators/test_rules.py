@@ -32,7 +32,7 @@ OPERATORS = [PutRuleOperator, EnableRuleOperator, DisableRuleOperator, DeleteRul
 
 @pytest.fixture(autouse=True)
 def _aws(aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have all tests use moto, and wait for nothing."""
+    """Use moto in all tests, without waits."""
     monkeypatch.setattr(CloudWatchEventsHook, "retry_waits", NO_WAITS)
 
 
@@ -46,7 +46,7 @@ def describe(**members: str) -> dict[str, Any]:
 
 
 class TestPutRule:
-    def test_returns_the_arn_of_the_rule_that_is_there_then(self) -> None:
+    def test_returns_the_arn_of_the_rule(self) -> None:
         assert run(PutRuleOperator, name="r", event_pattern=PATTERN) == ARN
         assert describe()["EventPattern"] == '{"source":["com.company.app"]}'
 
@@ -123,7 +123,7 @@ class TestWhenTheDagFileIsRead:
             ("schedule_expression", "rate(2 minutes)", "rate(1 minutes)"),
         ],
     )
-    def test_mistake_in_what_is_mapped_fails_the_task_without_retries(self, field: str, good: Any, bad: Any) -> None:
+    def test_mistake_in_a_mapped_operator_fails_without_retries(self, field: str, good: Any, bad: Any) -> None:
         with DAG("d"):
             mapped = PutRuleOperator.partial(task_id="t", name="r").expand(**{field: [good, bad]})
         assert getattr(mapped.unmap({field: good}), field) == good
@@ -142,11 +142,11 @@ class TestWhenTheDagFileIsRead:
             {"event_pattern": None, "schedule_expression": None},
         ],
     )
-    def test_template_is_left_for_later(self, parameters: dict[str, Any]) -> None:
+    def test_template_is_not_validated_yet(self, parameters: dict[str, Any]) -> None:
         task = PutRuleOperator(task_id="t", name="r", **parameters)
         assert {name: getattr(task, name) for name in parameters} == parameters
 
-    def test_result_of_another_task_is_left_for_later(self) -> None:
+    def test_result_of_another_task_is_not_validated_yet(self) -> None:
         with DAG("d", schedule=None):
             first = PutRuleOperator(task_id="first", name="r", event_pattern=PATTERN)
             whole = PutRuleOperator(task_id="whole", name="r", event_pattern=first.output)
@@ -198,7 +198,7 @@ class TestTemplates:
         assert (described["ScheduleExpression"], described["Description"]) == ("rate(2 days)", "since 2026-01-31")
         assert described["State"] == "DISABLED"
 
-    def test_mistake_that_a_template_makes_is_found_by_the_task(self) -> None:
+    def test_mistake_in_a_rendered_template_fails_the_task(self) -> None:
         with DAG("d", schedule=None):
             task = PutRuleOperator(task_id="t", aws_conn_id=None, name="r", event_pattern="{{ params.pattern }}")
         self.render(task, pattern='{"source": "x"}')
@@ -207,7 +207,7 @@ class TestTemplates:
         assert caught.value.path == "source"
 
     @pytest.mark.parametrize(("text", "revoked"), [("True", True), ("false", False)])
-    def test_switch(self, text: str, revoked: bool) -> None:
+    def test_flag(self, text: str, revoked: bool) -> None:
         put_with_queue()
         with DAG("d", schedule=None):
             task = DeleteRuleOperator(
@@ -220,14 +220,14 @@ class TestTemplates:
         task.execute({})  # type: ignore[typeddict-item]
         assert ("Policy" not in queue_attributes()) is revoked
 
-    def test_switch_that_is_none(self) -> None:
+    def test_invalid_flag(self) -> None:
         with fails_with(InvalidInputError) as caught:
             run(DeleteRuleOperator, name="r", force="perhaps")
         assert caught.value.place == "force"
 
 
 def put_with_queue() -> None:
-    """Put a rule that may send to a queue."""
+    """Put a rule with permission to send to a queue."""
     boto3.client("sqs").create_queue(QueueName="q")
     run(PutRuleOperator, name="r", event_pattern=PATTERN)
     hook = CloudWatchEventsHook(None)
@@ -259,13 +259,13 @@ class TestEnableAndDisable:
 
 class TestDelete:
     @pytest.mark.parametrize("revoke", [True, False])
-    def test_takes_targets_and_permissions_with_it(self, revoke: bool) -> None:
+    def test_deletes_targets_and_permissions(self, revoke: bool) -> None:
         put_with_queue()
         assert run(DeleteRuleOperator, name="r", revoke_permissions=revoke) is None
         assert boto3.client("events").list_rules()["Rules"] == []
         assert ("Policy" not in queue_attributes()) is revoke
 
-    def test_rule_that_is_gone_is_fine(self) -> None:
+    def test_missing_rule_is_fine(self) -> None:
         assert run(DeleteRuleOperator, name="r") is None
 
     @pytest.mark.parametrize("force", [False, True])

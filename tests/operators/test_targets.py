@@ -206,6 +206,8 @@ class TestCheckTargets:
     def test_returns_the_report(self) -> None:
         run(PutTargetsOperator, targets=targets("a"), grant_permissions=True)
         report = run(CheckTargetsOperator, sample_event=EVENT)
+        (received,) = [target.pop("delivers") for target in report["targets"]]
+        assert json.loads(received) == EVENT
         assert json.loads(json.dumps(report)) == {
             "rule_arn": RULE_ARN,
             "ok": True,
@@ -237,7 +239,7 @@ class TestCheckTargets:
         assert {finding["severity"] for target in report["targets"] for finding in target["findings"]} == {"problem"}
 
     @pytest.mark.parametrize("grant", [True, False])
-    def test_table_is_logged(
+    def test_report_is_logged_line_by_line(
         self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, grant: bool
     ) -> None:
         run(PutTargetsOperator, targets=targets("a"), grant_permissions=grant)
@@ -248,12 +250,10 @@ class TestCheckTargets:
         else:
             with pytest.raises(TargetCheckError):
                 run(CheckTargetsOperator)
-        (record,) = [
-            record for record in caplog.records if (record.name, record.levelname) == ("tests.operator", "INFO")
-        ]
-        rows = [line.split() for line in record.getMessage().splitlines()]
-        assert ["rule", RULE_ARN, "ok"] in rows
-        assert ["a", QUEUE, "ok" if grant else "problem"] in rows
+        rows = [record.getMessage().split() for record in caplog.records if record.name == "tests.operator"]
+        assert ["rule", "ok", RULE_ARN] in rows
+        assert ["a", "ok" if grant else "problem", QUEUE] in rows
+        assert ["fix:" in row for row in rows].count(True) == (not grant)
 
     @pytest.mark.parametrize("sample", [{"source": "other"}, '{"source": "other"}'])
     def test_sample_event_that_does_not_match(self, sample: dict[str, Any] | str) -> None:

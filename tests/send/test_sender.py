@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tenacity import wait_fixed, wait_none
 
 from airflow_cwevents._send import sender as sender_module
-from airflow_cwevents._send.entries import EntryResult
+from airflow_cwevents._send.entries import EntryResult, SizedEntry
 from airflow_cwevents._send.options import SendOptions
 from airflow_cwevents._send.sender import (
     MAX_BAD_IN_A_ROW,
@@ -23,7 +23,6 @@ from airflow_cwevents._send.sender import (
     MAX_UNSETTLED_ENTRIES,
     SUBMIT_SECONDS,
     EventSender,
-    SizedEntry,
 )
 from airflow_cwevents._send.workers import Workers
 from airflow_cwevents.exceptions import InvalidInputError, PutEventsStoppedError

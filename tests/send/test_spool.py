@@ -3,8 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from airflow_cwevents._send.entries import normalise_entry
-from airflow_cwevents._send.sender import SizedEntry
+from airflow_cwevents._send.entries import SizedEntry, normalise_entry
 from airflow_cwevents._send.spool import Spool
 
 
