@@ -26,7 +26,7 @@ def loopback_only() -> Iterator[None]:
 
     def refuse(attempt: str) -> None:
         violations.append(attempt)
-        raise AssertionError(f"a test tried to {attempt}")
+        raise AssertionError(f"the test tried to {attempt}")
 
     def check(self: socket.socket, address: Any) -> None:
         if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in LOOPBACK:
@@ -51,7 +51,7 @@ def loopback_only() -> Iterator[None]:
         patch.setattr(socket.socket, "connect_ex", guarded_connect_ex)
         patch.setattr(socket, "getaddrinfo", guarded_getaddrinfo)
         yield
-    assert violations == [], "a test tried to leave this machine"
+    assert not violations, f"the test tried to leave this machine: {violations}"
 
 
 @contextmanager
@@ -70,4 +70,4 @@ def no_unexpected_requests() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(StubResponseError, "__init__", recording)
         yield
-    assert violations == [], "a stubbed client got a request that the test does not expect"
+    assert not violations, f"a Stubber got requests that it did not expect: {violations}"

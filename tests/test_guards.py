@@ -30,7 +30,7 @@ class TestLoopbackOnly:
         with (
             pytest.raises(AssertionError, match="leave this machine"),
             loopback_only(),
-            pytest.raises(HTTPClientError, match="a test tried to"),
+            pytest.raises(HTTPClientError, match="the test tried to"),
         ):
             hook.find_rule("r")
 
@@ -59,7 +59,7 @@ class TestNoUnexpectedRequests:
 
     @pytest.mark.parametrize("expected", [[], [{"Name": "other"}]], ids=["no more responses", "other parameters"])
     def test_handled_error_fails_the_test_at_its_end(self, expected: list[dict[str, Any]]) -> None:
-        with pytest.raises(AssertionError, match="does not expect"), no_unexpected_requests():
+        with pytest.raises(AssertionError, match="did not expect"), no_unexpected_requests():
             self.call(*expected)
 
     def test_expected_request_is_allowed(self) -> None:

@@ -47,7 +47,7 @@ OPERATORS: dict[type[CloudWatchEventsBaseOperator], dict[str, Any]] = {
 MAPPED = {"event_pattern": {"source": ["s"]}, "schedule_expression": "rate(2 days)"}
 # What is no text of a user's, or is made by Airflow's own decorator.
 NOT_TEMPLATED = {"python_callable"}
-INSTEAD_OF_ENTRIES = {PutEventsDecoratedOperator: {"entries"}}
+INSTEAD_OF_ENTRIES: dict[type, set[str]] = {PutEventsDecoratedOperator: {"entries"}}
 
 
 def own_parameters(cls: type) -> dict[str, inspect.Parameter]:
@@ -62,7 +62,7 @@ def own_parameters(cls: type) -> dict[str, inspect.Parameter]:
 
 
 def templated_parameters(cls: type) -> set[str]:
-    return set(own_parameters(cls)) - NOT_TEMPLATED - INSTEAD_OF_ENTRIES.get(cls, set())  # type: ignore[call-overload]
+    return set(own_parameters(cls)) - NOT_TEMPLATED - INSTEAD_OF_ENTRIES.get(cls, set())
 
 
 each_operator = pytest.mark.parametrize("cls", OPERATORS, ids=lambda cls: cls.__name__)
@@ -152,8 +152,8 @@ class TestEveryOperator:
             def send(x: int, y: int) -> list[dict[str, int]]:
                 return [{"x": x, "y": y}]
 
-            task = send.partial(y=1).expand(x=[1, 2]).operator
-        unmapped = task.unmap({"op_kwargs": {"x": 2, "y": 1}})
+            task: Any = send.partial(y=1).expand(x=[1, 2])
+        unmapped = task.operator.unmap({"op_kwargs": {"x": 2, "y": 1}})
         assert isinstance(unmapped, PutEventsDecoratedOperator)
         assert (unmapped.source, unmapped.event_bus_name, unmapped.op_kwargs) == ("s", "orders", {"x": 2, "y": 1})
 
@@ -179,7 +179,7 @@ class TestExecute:
     def test_permanent_error_fails_without_retries(self, cls: type[CloudWatchEventsBaseOperator]) -> None:
         error = RuleNotFoundError("r", "orders")
         with fails_with(RuleNotFoundError) as caught:
-            failing_operator(cls, error).execute({})  # type: ignore[typeddict-item]
+            failing_operator(cls, error).execute({})
         assert (caught.value.rule, caught.value.event_bus_name) == ("r", "orders")
         assert str(caught.value) == str(error)
 
@@ -187,22 +187,23 @@ class TestExecute:
     @pytest.mark.parametrize("error", [GrantPermissionsError("t", "arn", "busy"), ConnectionError("no route")])
     def test_other_error_is_left_alone(self, cls: type[CloudWatchEventsBaseOperator], error: Exception) -> None:
         with pytest.raises(type(error)) as caught:
-            failing_operator(cls, error).execute({})  # type: ignore[typeddict-item]
+            failing_operator(cls, error).execute({})
         assert caught.value is error
         assert not isinstance(caught.value, AirflowFailException)
 
     def test_failed_check_of_input_fails_without_retries(self) -> None:
+        wrong: Any = "perhaps"
         operator = operators.PutTargetsOperator(
-            task_id="t", rule="r", targets=[], prune="perhaps", region_name="us-east-1", aws_conn_id=None
+            task_id="t", rule="r", targets=[], prune=wrong, region_name="us-east-1", aws_conn_id=None
         )
         with fails_with(InvalidInputError) as caught:
-            operator.execute({})  # type: ignore[typeddict-item]
+            operator.execute({})
         assert caught.value.place == "prune"
 
 
 def raised_by(error: Exception) -> BaseException:
     class Operator(BaseOperator):
-        @no_retry_if_permanent  # type: ignore[type-var]
+        @no_retry_if_permanent
         def execute(self, context: Any) -> None:
             """What it does."""
             raise error
@@ -215,7 +216,8 @@ def raised_by(error: Exception) -> BaseException:
 
 class TestNoRetryIfPermanent:
     def test_result_passes(self) -> None:
-        assert no_retry_if_permanent(lambda self, context: (self, context))(7, 8) == (7, 8)  # type: ignore[arg-type, type-var]
+        context: Any = {"ti": 8}
+        assert no_retry_if_permanent(lambda self, context: (self, context))(7, context) == (7, context)
 
     @pytest.mark.parametrize("permanent", [True, False])
     def test_permanent_error_is_the_cause_of_a_failure(self, permanent: bool) -> None:
