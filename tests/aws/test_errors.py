@@ -26,7 +26,7 @@ def client_error(message: str, code: str = "ValidationException", status: int = 
         (EndpointConnectionError(endpoint_url="https://events"), True),
         (ConnectTimeoutError(endpoint_url="https://events"), True),
         (ReadTimeoutError(endpoint_url="https://events"), True),
-        (SSLError(endpoint_url="https://events", error="no"), True),
+        (SSLError(endpoint_url="https://events", error=OSError("no")), True),
         (NoCredentialsError(), True),
         (CredentialRetrievalError(provider="iam-role", error_msg="no"), True),
         (client_error("", "ThrottlingException"), True),

@@ -145,7 +145,7 @@ class TestRule:
             hook.check_targets("r", "orders")
 
     def test_all_targets_are_checked(self, rule: str, hook: CloudWatchEventsHook) -> None:
-        targets = [
+        targets: list[dict[str, Any]] = [
             {"Id": "good", "Arn": create_function(hook), "DeadLetterConfig": {"Arn": create_queue(hook, "dead")}},
             {"Id": "bad", "Arn": create_queue(hook)},
         ]
@@ -586,7 +586,7 @@ class TestRole:
         [({"Input": '{"buildType":"BATCH"}'}, ["problem"]), ({"InputPath": "$.detail"}, ["unknown"])],
     )
     def test_of_a_batch_build(
-        self, hook: CloudWatchEventsHook, stub: Stub, members: dict[str, str], severities: list[str]
+        self, hook: CloudWatchEventsHook, stub: Stub, members: dict[str, Any], severities: list[str]
     ) -> None:
         project = "arn:aws:codebuild:us-east-1:123456789012:project/p"
         put(hook, project, RoleArn=ROLE, **members)

@@ -331,7 +331,8 @@ class TestLogs:
         policy_of(hook, GROUP).add(grants(GROUP))  # there already, on the second page
 
     def test_conflict_is_retried(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
-        logs, none = stub("logs"), {"resourcePolicies": []}
+        logs = stub("logs")
+        none: dict[str, Any] = {"resourcePolicies": []}
         text = json.dumps(json.loads(document(*statements(GROUP))), separators=(",", ":"))
         written = {"policyName": LOGS_POLICY_NAME, "policyDocument": text}
         logs.add_response("describe_resource_policies", none)

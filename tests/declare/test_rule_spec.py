@@ -95,7 +95,7 @@ class TestRuleRequest:
     )
     def test_length(self, argument: str, member: str, limit: int) -> None:
         for length in (limit - 1, limit):
-            request = rule_request("r", event_pattern=PATTERN, **{argument: "é" * length})  # type: ignore[arg-type]
+            request = rule_request("r", event_pattern=PATTERN, **{argument: "é" * length})
             assert request[member] == "é" * length
         error = refusal(**{argument: "é" * (limit + 1)})
         assert error.place == argument

@@ -69,7 +69,7 @@ class TestTuning:
     def test_pool_holds_all_senders(self, config: Config | dict[str, Any] | None) -> None:
         session = hook_with(config=config).conn._endpoint.http_session
         assert isinstance(session, URLLib3Session)
-        assert session._max_pool_connections == MAX_CONCURRENCY
+        assert vars(session)["_max_pool_connections"] == MAX_CONCURRENCY
 
     def test_larger_pool_stays(self) -> None:
         size = MAX_CONCURRENCY + 1

@@ -96,8 +96,8 @@ class TestTemplates:
     @staticmethod
     def rendered(text: str, **environment: Any) -> str:
         with DAG("d", schedule=None, jinja_environment_kwargs=environment):
-            given = PutEventsOperator(task_id="send", entries=[{"Source": "s", "Detail": {"a": [text]}}])
-        given.render_template_fields({"run_id": "manual__1"})  # type: ignore[typeddict-item]
+            given: Any = PutEventsOperator(task_id="send", entries=[{"Source": "s", "Detail": {"a": [text]}}])
+        given.render_template_fields({"run_id": "manual__1"})
         return str(given.entries[0]["Detail"]["a"][0])
 
     def test_templates_are_rendered_wherever_they_are(self) -> None:

@@ -10,6 +10,7 @@ from airflow.sdk import DAG, XComArg
 from botocore.exceptions import ClientError
 
 from airflow_cwevents.exceptions import (
+    CloudWatchEventsError,
     InvalidEventPatternError,
     InvalidInputError,
     InvalidScheduleError,
@@ -38,11 +39,11 @@ def _aws(aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run(operator: type[CloudWatchEventsBaseOperator], **parameters: Any) -> Any:
     task = operator(**{"task_id": "t", "aws_conn_id": None, **parameters})
-    return task.execute({})  # type: ignore[typeddict-item]
+    return task.execute({})
 
 
 def describe(**members: str) -> dict[str, Any]:
-    return boto3.client("events").describe_rule(**{"Name": "r", **members})
+    return dict(boto3.client("events").describe_rule(**{"Name": "r", **members}))
 
 
 class TestPutRule:
@@ -81,7 +82,7 @@ class TestPutRule:
         task = PutRuleOperator(task_id="t", aws_conn_id=None, name="r", event_pattern=PATTERN, role_arn="x")
         task.hook.conn.meta.events.register("before-call.eventbridge.PutRule", refuse)
         with fails_with(RoleNotAssumableError) as caught:
-            task.execute({})  # type: ignore[typeddict-item]
+            task.execute({})
         assert caught.value.role_arn == "x"
 
     @pytest.mark.parametrize(
@@ -112,7 +113,9 @@ class TestWhenTheDagFileIsRead:
             ({"schedule_expression": 5}, InvalidScheduleError),
         ],
     )
-    def test_mistake_in_a_literal_is_an_error(self, parameters: dict[str, Any], error: type[Exception]) -> None:
+    def test_mistake_in_a_literal_is_an_error(
+        self, parameters: dict[str, Any], error: type[CloudWatchEventsError]
+    ) -> None:
         with fails_with(error):
             PutRuleOperator(task_id="t", name="r", **parameters)
 
@@ -149,9 +152,9 @@ class TestWhenTheDagFileIsRead:
     def test_result_of_another_task_is_not_validated_yet(self) -> None:
         with DAG("d", schedule=None):
             first = PutRuleOperator(task_id="first", name="r", event_pattern=PATTERN)
-            whole = PutRuleOperator(task_id="whole", name="r", event_pattern=first.output)
+            whole = PutRuleOperator(task_id="whole", name="r", event_pattern=first.output)  # type: ignore[arg-type]
             part = PutRuleOperator(task_id="part", name="r", event_pattern={"source": first.output})
-            schedule = PutRuleOperator(task_id="schedule", name="r", schedule_expression=first.output)
+            schedule = PutRuleOperator(task_id="schedule", name="r", schedule_expression=first.output)  # type: ignore[arg-type]
         assert isinstance(whole.event_pattern, XComArg)
         assert {task.task_id for task in first.downstream_list} == {"whole", "part", "schedule"}
         assert schedule.upstream_task_ids == part.upstream_task_ids == {"first"}
@@ -176,7 +179,7 @@ class TestParameters:
 
 class TestTemplates:
     def render(self, task: CloudWatchEventsBaseOperator, **params: Any) -> None:
-        task.render_template_fields({"params": params, "ds": "2026-01-31"})  # type: ignore[typeddict-item]
+        task.render_template_fields({"params": params, "ds": "2026-01-31"})
 
     def test_put_rule(self) -> None:
         with DAG("d", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)):
@@ -192,7 +195,7 @@ class TestTemplates:
                 region_name="{{ params.region }}",
             )
         self.render(task, name="r", source="é", days=2, state="DISABLED", region="eu-west-1")
-        assert task.execute({}) == ARN.replace("us-east-1", "eu-west-1")  # type: ignore[typeddict-item]
+        assert task.execute({}) == ARN.replace("us-east-1", "eu-west-1")
         described = boto3.client("events", region_name="eu-west-1").describe_rule(Name="r")
         assert described["EventPattern"] == '{"source":["é"]}'
         assert (described["ScheduleExpression"], described["Description"]) == ("rate(2 days)", "since 2026-01-31")
@@ -203,7 +206,7 @@ class TestTemplates:
             task = PutRuleOperator(task_id="t", aws_conn_id=None, name="r", event_pattern="{{ params.pattern }}")
         self.render(task, pattern='{"source": "x"}')
         with fails_with(InvalidEventPatternError) as caught:
-            task.execute({})  # type: ignore[typeddict-item]
+            task.execute({})
         assert caught.value.path == "source"
 
     @pytest.mark.parametrize(("text", "revoked"), [("True", True), ("false", False)])
@@ -217,7 +220,7 @@ class TestTemplates:
                 revoke_permissions="{{ params.revoke }}",  # type: ignore[arg-type]
             )
         self.render(task, name="r", revoke=text)
-        task.execute({})  # type: ignore[typeddict-item]
+        task.execute({})
         assert ("Policy" not in queue_attributes()) is revoked
 
     def test_invalid_flag(self) -> None:
@@ -280,11 +283,11 @@ class TestDelete:
             "provide-client-params.eventbridge.DeleteRule", lambda params, **_: sent.append(params)
         )
         if force:
-            task.execute({})  # type: ignore[typeddict-item]
+            task.execute({})
             assert sent == [{"Name": "r", "Force": True}]
         else:
             with fails_with(ManagedRuleError) as caught:
-                task.execute({})  # type: ignore[typeddict-item]
+                task.execute({})
             assert caught.value.managed_by == "x.amazonaws.com"
 
 
@@ -301,7 +304,7 @@ def test_links_know_the_place(operator: type[CloudWatchEventsBaseOperator], bus:
     events = boto3.client("events", region_name="eu-west-1")
     events.create_event_bus(Name="orders")
     events.put_rule(Name="r", EventPattern='{"source":["a"]}', EventBusName=named)
-    pattern = {"event_pattern": PATTERN} if operator is PutRuleOperator else {}
+    pattern: dict[str, Any] = {"event_pattern": PATTERN} if operator is PutRuleOperator else {}
     task = operator(task_id="t", aws_conn_id=None, name="r", event_bus_name=bus, region_name="eu-west-1", **pattern)
-    task.execute({})  # type: ignore[typeddict-item]
+    task.execute({})
     assert task.console_place == ConsolePlace("aws", "eu-west-1", named, "r")

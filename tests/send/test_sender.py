@@ -162,7 +162,7 @@ def test_what_the_source_raises_comes_after_all_results() -> None:
         yield from items(25)
         raise LookupError("the database is gone")
 
-    results = []
+    results: list[EntryResult] = []
     with pytest.raises(LookupError, match="the database is gone"):
         results.extend(sender(ok, source()))
     # pytest.raises ends extend() halfway, but not before it has taken what was given
@@ -186,7 +186,7 @@ def test_timeout_in_the_source_does_not_wait_for_retries() -> None:
         yield from items(25)
         raise TaskTimeout
 
-    results = []
+    results: list[EntryResult] = []
     sending = EventSender(put, source(), SendOptions(), lambda failures: 100)
     with pytest.raises(TaskTimeout):
         results.extend(sending)
@@ -223,7 +223,7 @@ def test_stop_ends_sending_at_once_and_tells_what_is_known() -> None:
         return ok(entries)
 
     sending = sender(put, items(1_000_000), max_concurrency=3)
-    results = []
+    results: list[EntryResult] = []
 
     def stop() -> None:
         assert begun.wait(5)

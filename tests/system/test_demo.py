@@ -156,13 +156,15 @@ def test_slow_airflow_is_ended(environment: dict[str, str]) -> None:
 
 @pytest.mark.usefixtures("clean")
 def test_broken_pipe_ends_quietly(environment: dict[str, str]) -> None:
-    process = subprocess.Popen(COMMAND, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout
-    assert process.stderr
-    assert "Starting a local AWS" in process.stdout.readline()
-    process.stdout.close()
-    assert process.stderr.read() == ""
-    assert process.wait() == 1
+    with subprocess.Popen(
+        COMMAND, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        assert "Starting a local AWS" in process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 1
 
 
 def test_folder_that_is_left_behind_is_named(

@@ -63,7 +63,7 @@ def test_airflow_reads_every_example(airflow_database: None, example_dags: dict[
     try:
         from airflow.dag_processing.dagbag import DagBag
     except ImportError:  # Airflow 3.1
-        from airflow.models.dagbag import DagBag
+        from airflow.models.dagbag import DagBag  # type: ignore[no-redef]
 
     bag = DagBag(example_dags_folder())
     assert bag.import_errors == {}

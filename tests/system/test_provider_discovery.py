@@ -6,6 +6,7 @@ import json
 from importlib import import_module
 from importlib.metadata import version
 from importlib.resources import files
+from typing import Any
 
 import jsonschema
 import pytest
@@ -24,7 +25,8 @@ def test_info_is_valid_by_the_schema_of_airflow() -> None:
 def test_airflow_discovers_the_provider() -> None:
     from airflow.providers_manager import ProvidersManager
 
-    provider = ProvidersManager().providers[DISTRIBUTION]
+    manager: Any = ProvidersManager
+    provider = manager().providers[DISTRIBUTION]
     assert provider.version == airflow_cwevents.__version__ == version(DISTRIBUTION)
     assert get_provider_info().items() <= provider.data.items()
 

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -165,8 +166,11 @@ class PausingServer(FaultServer):
         super().__init__(self._pause)
         self.killed = threading.Event()
 
+    def is_pausing(self) -> bool:
+        return len(self.delivered) >= KILL_AFTER
+
     def _pause(self, number: int, entries: Sequence[Entry]) -> Reply | None:
-        if len(self.delivered) >= KILL_AFTER:
+        if self.is_pausing():
             self.killed.wait()
         return None
 
@@ -188,8 +192,8 @@ def airflow(
     with ExitStack() as stack:
         airflow.start(stack)
         for number, server in servers.items():
-            airflow.wait_for(lambda sent=server.delivered: len(sent) >= KILL_AFTER)
-            os.kill(airflow.wait_for(lambda dag_id=number.name: airflow.process_of_attempt(dag_id, 1)), number)
+            airflow.wait_for(server.is_pausing)
+            os.kill(airflow.wait_for(partial(airflow.process_of_attempt, number.name, 1)), number)
             server.killed.set()
         airflow.wait_for(lambda: all(airflow.has_ended(number.name) for number in SIGNALS))
         yield airflow
