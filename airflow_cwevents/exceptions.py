@@ -33,7 +33,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 SHOWN_FAILURES = 5
 
@@ -75,6 +75,19 @@ class InvalidInputError(CloudWatchEventsError, ValueError):
         self.reason = reason
         self.remedy = remedy
         self.value = value
+        #: Further errors of the same input, which the message lists as well.
+        self.others: tuple[InvalidInputError, ...] = ()
+
+    def and_others(self, others: Sequence[InvalidInputError]) -> Self:
+        """
+        Report further errors along with this one.
+
+        :param others: the errors.
+        :return: this error, whose message lists all of them, one per line.
+        """
+        self.others = tuple(others)
+        self.args = ("\n".join(map(str, (self, *others))),)
+        return self
 
 
 class InvalidEntryError(InvalidInputError):

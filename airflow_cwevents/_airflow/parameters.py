@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import date
 from math import isfinite, nan
 from typing import Any
 
 from airflow_cwevents.exceptions import InvalidInputError
 
 _TEMPLATE_MARKS = ("{{", "{%", "{#")
-_LITERAL_TYPES = (str, int, float, type(None))
+_LITERAL_TYPES = (str, int, float, date, type(None))
 
 
 def is_literal(value: object) -> bool:

@@ -78,7 +78,15 @@ def normalise_targets(
     :return: new dicts.
     :raises InvalidTargetError: if AWS would refuse a target, or could never invoke it.
     """
-    normal = [normalise_target(target, index, region, members) for index, target in enumerate(targets)]
+    normal: list[dict[str, Any]] = []
+    errors: list[InvalidTargetError] = []
+    for index, target in enumerate(targets):
+        try:
+            normal.append(normalise_target(target, index, region, members))
+        except InvalidTargetError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0].and_others(errors[1:])
     seen: dict[str, int] = {}
     for index, target in enumerate(normal):
         first = seen.setdefault(target["Id"], index)

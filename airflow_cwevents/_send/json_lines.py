@@ -32,7 +32,7 @@ class BadLineError(ValueError):
 @contextmanager
 def open_lines(path: ObjectStoragePath) -> Iterator[Iterator[tuple[int, bytes]]]:
     """
-    Open a file of lines; one whose name ends in ``.gz`` is uncompressed.
+    Open a file of lines; one whose name ends in ``.gz`` is decompressed.
 
     :param path: the file.
     :return: the lines that are not blank, with their indexes, from 0.

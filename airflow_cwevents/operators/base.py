@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
 
+from airflow_cwevents._airflow.parameters import is_literal
 from airflow_cwevents._aws.arns import DEFAULT_EVENT_BUS, bus_name_of
 from airflow_cwevents.links import EventBusLink
 from airflow_cwevents.links.console import ConsolePlace, has_console
@@ -48,6 +49,11 @@ class CloudWatchEventsBaseOperator(BaseOperator):
         self.region_name = region_name
         self.verify = verify
         self.botocore_config = botocore_config
+
+    def is_literal(self, value: object) -> bool:
+        """Return whether an argument has no template; False in a DAG whose templates have marks of their own."""
+        dag = self.get_dag()
+        return not getattr(dag, "jinja_environment_kwargs", None) and is_literal(value)
 
     @cached_property
     def hook(self) -> CloudWatchEventsHook:

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_cwevents._airflow.failures import no_retry_if_permanent
+from airflow_cwevents._airflow.failures import no_retry_if_permanent, permanent_errors_fail
 from airflow_cwevents._airflow.parameters import as_list
+from airflow_cwevents._send.entries import check_size, normalise_entry
 from airflow_cwevents._send.spool import Spool
 from airflow_cwevents.operators.sending import SendingBaseOperator
 
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_cwevents._send.entries import Entry, SizedEntry
+
+
+# More would slow down parsing; all are validated before they are sent.
+MAX_PARSED_ENTRIES = 100
 
 
 class PutEventsOperator(SendingBaseOperator):
@@ -41,6 +46,16 @@ class PutEventsOperator(SendingBaseOperator):
     def __init__(self, *, entries: Sequence[Entry | Mapping[str, Any]], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.entries = entries
+        # a mapped operator is instantiated when its task runs
+        with permanent_errors_fail():
+            self._validate_literals()
+
+    def _validate_literals(self) -> None:
+        """Validate the first entries without templates, so that a mistake is an error when the DAG file is parsed."""
+        if isinstance(self.entries, list | tuple):
+            for index, entry in enumerate(self.entries[:MAX_PARSED_ENTRIES]):
+                if self.is_literal(entry):
+                    check_size(normalise_entry(entry, index), index)
 
     def render_template(
         self,
@@ -82,8 +97,7 @@ class PutEventsOperator(SendingBaseOperator):
         :raises InvalidEntryError: if an entry is bad; nothing was sent then.
         :raises PutEventsError: if more entries failed than are tolerated; all others were sent.
         """
-        prepare = self.preparation().prepare_one
-        ready = (prepare(index, entry) for index, entry in enumerate(self.until_killed(entries)))
+        ready = self.preparation().validated(self.until_killed(entries))
         if isinstance(entries, list):
             kept = list(ready)
             return self._send_kept(context, kept, len(kept), _fingerprint(kept))

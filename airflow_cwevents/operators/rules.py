@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_cwevents._airflow.failures import no_retry_if_permanent, permanent_errors_fail
-from airflow_cwevents._airflow.parameters import as_bool, is_literal
+from airflow_cwevents._airflow.parameters import as_bool
+from airflow_cwevents._declare.rule_spec import check_name, normalise_tags, rule_request
 from airflow_cwevents.links import EventBusLink, EventRuleLink
 from airflow_cwevents.operators.base import CloudWatchEventsBaseOperator
 from airflow_cwevents.patterns import EventPattern
@@ -20,7 +21,7 @@ class PutRuleOperator(CloudWatchEventsBaseOperator):
     """
     Create a rule, or update an existing one; do nothing if it is already up to date.
 
-    A literal pattern or schedule is validated when the DAG file is parsed, so that a mistake is an import error; in a
+    Literal arguments are validated when the DAG file is parsed, so that a mistake is an import error; in a
     mapped operator when the task runs.
 
     :param name: the rule's name, 1 to 64 characters.
@@ -80,10 +81,25 @@ class PutRuleOperator(CloudWatchEventsBaseOperator):
         self.tags = tags
         # a mapped operator is instantiated when its task runs
         with permanent_errors_fail():
-            if event_pattern and is_literal(event_pattern):
-                EventPattern(event_pattern)
-            if schedule_expression and is_literal(schedule_expression):
-                validate_schedule(schedule_expression)
+            self._validate_literals()
+
+    def _validate_literals(self) -> None:
+        """Validate what has no template: all arguments together, or else each alone."""
+        arguments: dict[str, Any] = {
+            name: getattr(self, name)
+            for name in ("schedule_expression", "event_pattern", "description", "state", "role_arn", "event_bus_name")
+        }
+        if self.is_literal(self.tags):
+            normalise_tags(self.tags)
+        if self.is_literal(self.name) and self.is_literal(arguments):
+            rule_request(self.name, **arguments)
+            return
+        if self.is_literal(self.name):
+            check_name(self.name, "name")
+        if self.event_pattern and self.is_literal(self.event_pattern):
+            EventPattern(self.event_pattern)
+        if self.schedule_expression and self.is_literal(self.schedule_expression):
+            validate_schedule(self.schedule_expression)
 
     @no_retry_if_permanent
     def execute(self, context: Context) -> str:
@@ -121,6 +137,9 @@ class _RuleOperator(CloudWatchEventsBaseOperator):
         super().__init__(**kwargs)
         self.name = name
         self.event_bus_name = event_bus_name
+        with permanent_errors_fail():
+            if self.is_literal(name):
+                check_name(name, "name")
 
 
 class EnableRuleOperator(_RuleOperator):

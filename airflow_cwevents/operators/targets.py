@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_cwevents._airflow.failures import no_retry_if_permanent
-from airflow_cwevents._airflow.parameters import as_bool, as_list, as_number
+from airflow_cwevents._airflow.failures import no_retry_if_permanent, permanent_errors_fail
+from airflow_cwevents._airflow.parameters import as_bool, as_integer, as_list
 from airflow_cwevents._aws.limits import MAX_TARGETS_PER_RULE
+from airflow_cwevents._declare.rule_spec import check_name
+from airflow_cwevents._declare.target_spec import normalise_target
 from airflow_cwevents.exceptions import TargetCheckError
 from airflow_cwevents.links import EventBusLink, EventRuleLink
 from airflow_cwevents.operators.base import CloudWatchEventsBaseOperator
@@ -68,6 +70,18 @@ class PutTargetsOperator(CloudWatchEventsBaseOperator):
         self.prune = prune
         self.grant_permissions = grant_permissions
         self.max_targets = max_targets
+        # a mapped operator is instantiated when its task runs
+        with permanent_errors_fail():
+            self._validate_literals()
+
+    def _validate_literals(self) -> None:
+        """Validate what has no template, so that a mistake is an error when the DAG file is parsed."""
+        if self.is_literal(self.rule):
+            check_name(self.rule, "rule")
+        if isinstance(self.targets, list | tuple):
+            for index, target in enumerate(self.targets):
+                if self.is_literal(target):
+                    normalise_target(target, index)
 
     @no_retry_if_permanent
     def execute(self, context: Context) -> list[str]:
@@ -84,7 +98,7 @@ class PutTargetsOperator(CloudWatchEventsBaseOperator):
             event_bus_name=self.event_bus_name,
             prune=as_bool(self.prune, "prune"),
             grant_permissions=as_bool(self.grant_permissions, "grant_permissions"),
-            max_targets=int(as_number(self.max_targets, "max_targets")),
+            max_targets=as_integer(self.max_targets, "max_targets"),
         )
 
 
@@ -128,6 +142,9 @@ class RemoveTargetsOperator(CloudWatchEventsBaseOperator):
         self.event_bus_name = event_bus_name
         self.force = force
         self.revoke_permissions = revoke_permissions
+        with permanent_errors_fail():
+            if self.is_literal(rule):
+                check_name(rule, "rule")
 
     @no_retry_if_permanent
     def execute(self, context: Context) -> list[str]:
@@ -186,6 +203,9 @@ class CheckTargetsOperator(CloudWatchEventsBaseOperator):
         self.rule = rule
         self.event_bus_name = event_bus_name
         self.sample_event = sample_event
+        with permanent_errors_fail():
+            if self.is_literal(rule):
+                check_name(rule, "rule")
 
     @no_retry_if_permanent
     def execute(self, context: Context) -> dict[str, Any]:

@@ -647,6 +647,11 @@ class TestInputOfLogs:
 
 
 class TestNormaliseTargets:
+    def test_all_invalid_targets_are_reported(self) -> None:
+        with pytest.raises(InvalidTargetError) as caught:
+            normalise_targets([{"Id": "a"}, LAMBDA, {"Id": "b", "Arn": "no"}])
+        assert [error.index for error in (caught.value, *caught.value.others)] == [0, 2]  # type: ignore[attr-defined]
+
     def test_empty(self) -> None:
         assert normalise_targets([]) == []
 

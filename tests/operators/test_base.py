@@ -4,7 +4,6 @@ import inspect
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
@@ -44,7 +43,12 @@ OPERATORS: dict[type[CloudWatchEventsBaseOperator], dict[str, Any]] = {
     PutEventsDecoratedOperator: {"python_callable": lambda: [ENTRY]},
 }
 # Values to map over for parameters whose literals are validated.
-MAPPED = {"event_pattern": {"source": ["s"]}, "schedule_expression": "rate(2 days)"}
+MAPPED = {
+    "event_pattern": {"source": ["s"]},
+    "schedule_expression": "rate(2 days)",
+    "state": "ENABLED",
+    "tags": {"team": "data"},
+}
 # Parameters that users cannot template.
 NOT_TEMPLATED = {"python_callable"}
 INSTEAD_OF_ENTRIES: dict[type, set[str]] = {PutEventsDecoratedOperator: {"entries"}}
@@ -285,7 +289,6 @@ class TestIsLiteral:
             object(),
             {"a": object()},
             {1, 2},
-            datetime(2026, 1, 1),
         ],
     )
     def test_templates_and_other_objects_are_not(self, value: object) -> None:

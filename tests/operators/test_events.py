@@ -92,11 +92,29 @@ def test_parameters_may_be_text_as_templates_make_them(server: FaultServer) -> N
     assert caught.value.place == "max_failed"
 
 
+class TestWhenTheDagFileIsParsed:
+    def test_mistake_in_a_literal_entry_raises(self) -> None:
+        with fails_with(InvalidEntryError) as caught:
+            PutEventsOperator(task_id="t", entries=[{"Source": "{{ params.source }}"}, {"Source": "s"}])
+        assert caught.value.index == 1
+
+    def test_all_invalid_entries_are_reported_up_to_ten(self, server: FaultServer) -> None:
+        given: Any = operator(0)
+        given.entries = [{"Source": "aws.x" if n % 2 else "x", "DetailType": "d", "Detail": {}} for n in range(200)]
+        with fails_with(InvalidEntryError) as caught:
+            given.execute({})
+        assert [error.index for error in (caught.value, *caught.value.others)] == list(range(1, 21, 2))
+        assert str(caught.value).count("\n") == 9
+        assert server.requests == []
+
+
 class TestTemplates:
     @staticmethod
     def rendered(text: str, **environment: Any) -> str:
         with DAG("d", schedule=None, jinja_environment_kwargs=environment):
-            given: Any = PutEventsOperator(task_id="send", entries=[{"Source": "s", "Detail": {"a": [text]}}])
+            given: Any = PutEventsOperator(
+                task_id="send", entries=[{"Source": "s", "DetailType": "d", "Detail": {"a": [text]}}]
+            )
         given.render_template_fields({"run_id": "manual__1"})
         return str(given.entries[0]["Detail"]["a"][0])
 

@@ -142,12 +142,37 @@ class TestWhenTheDagFileIsRead:
             {"event_pattern": {"source": ["a", "{% if x %}b{% endif %}"], "detail": "c"}},
             {"event_pattern": '{"source": {{ params.sources | tojson }}}'},
             {"schedule_expression": "rate({{ params.minutes }} minutes)"},
-            {"event_pattern": None, "schedule_expression": None},
+            {"event_pattern": PATTERN, "state": "{{ params.state }}"},
         ],
     )
     def test_template_is_not_validated_yet(self, parameters: dict[str, Any]) -> None:
         task = PutRuleOperator(task_id="t", name="r", **parameters)
         assert {name: getattr(task, name) for name in parameters} == parameters
+
+    @pytest.mark.parametrize(
+        "parameters",
+        [
+            {"name": "a b"},
+            {"state": "ON"},
+            {"description": "x" * 513},
+            {"tags": {"aws:x": None}},
+            {"event_pattern": None},
+        ],
+    )
+    def test_any_mistake_in_a_literal_raises(self, parameters: dict[str, Any]) -> None:
+        with fails_with(InvalidInputError):
+            PutRuleOperator(**{"task_id": "t", "name": "r", "event_pattern": PATTERN, **parameters})
+
+    @pytest.mark.parametrize("cls", [EnableRuleOperator, DisableRuleOperator, DeleteRuleOperator])
+    def test_invalid_name_raises(self, cls: Any) -> None:
+        with fails_with(InvalidInputError):
+            cls(task_id="t", name="arn:aws:events:us-east-1:123456789012:rule/r")
+        assert cls(task_id="t", name="{{ params.rule }}").name == "{{ params.rule }}"
+
+    def test_marks_of_the_dags_own_are_templates(self) -> None:
+        with DAG("d", jinja_environment_kwargs={"variable_start_string": "<<", "variable_end_string": ">>"}):
+            task = PutRuleOperator(task_id="t", name="<< params.rule >>", event_pattern=PATTERN)
+        assert task.name == "<< params.rule >>"
 
     def test_result_of_another_task_is_not_validated_yet(self) -> None:
         with DAG("d", schedule=None):

@@ -147,6 +147,18 @@ class TestPutTargets:
         assert [(failed.target_id, failed.code) for failed in caught.value.failed] == [("a", code)]
 
 
+class TestWhenTheDagFileIsParsed:
+    def test_mistakes_in_literal_targets_raise(self) -> None:
+        with fails_with(InvalidTargetError) as caught:
+            PutTargetsOperator(task_id="t", rule="r", targets=[{"Id": "{{ x }}"}, {"Id": "a", "Arn": "no"}])
+        assert caught.value.index == 1
+
+    @pytest.mark.parametrize("cls", [PutTargetsOperator, RemoveTargetsOperator, CheckTargetsOperator])
+    def test_invalid_rule_raises(self, cls: Any) -> None:
+        with fails_with(InvalidInputError):
+            cls(task_id="t", rule="a b", **({"targets": []} if cls is PutTargetsOperator else {}))
+
+
 class TestRemoveTargets:
     @pytest.fixture(autouse=True)
     def _targets(self, _rule: None) -> None:
