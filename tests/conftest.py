@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 hypothesis.settings.register_profile("default", deadline=None)
 hypothesis.settings.load_profile("default")
 
-NO_WAITS = RetryWaits(rule=wait_none(), target=wait_none(), policy=wait_none(), entry=wait_none())
+NO_WAITS = RetryWaits(rule=wait_none(), target=wait_none(), policy=wait_none())
 LOGGER = logging.getLogger("tests.hook")
 
 Stub = Callable[[str], Stubber]
@@ -76,6 +76,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultServer]:
     from airflow_cwevents.hooks import CloudWatchEventsHook
 
     monkeypatch.setattr(CloudWatchEventsHook, "retry_waits", NO_WAITS)
+    monkeypatch.setattr("airflow_cwevents._send.retry_queue.MAX_WAIT_SECONDS", 0.0)
     with FaultServer() as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL_EVENTBRIDGE", server.url)
         yield server
@@ -105,6 +106,7 @@ def hook(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> C
     from airflow_cwevents.hooks import CloudWatchEventsHook
 
     monkeypatch.setattr(CloudWatchEventsHook, "retry_waits", NO_WAITS)
+    monkeypatch.setattr("airflow_cwevents._send.retry_queue.MAX_WAIT_SECONDS", 0.0)
     monkeypatch.setattr(CloudWatchEventsHook, "log", LOGGER)
     caplog.set_level("DEBUG", LOGGER.name)
     return CloudWatchEventsHook(None, region_name="us-east-1")

@@ -4,12 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
-
-from tenacity import RetryCallState, Retrying
-
-if TYPE_CHECKING:
-    from tenacity.wait import wait_base
 
 INITIAL_CONCURRENCY = 4
 # How often the concurrency is reconsidered, in seconds.
@@ -17,24 +11,6 @@ SAMPLE_SECONDS = 0.05
 # Shares of one core, which is what Python threads have between them.
 SPARE_CPU_SHARE = 0.85
 BUSY_CPU_SHARE = 0.95
-# Handing a job to a thread costs about a tenth of what a request costs: short requests are handed over together.
-JOB_SECONDS = 0.01
-MAX_REQUESTS_PER_JOB = 8
-
-_RETRYING = Retrying()
-
-
-def wait_seconds(wait: wait_base, attempt: int) -> float:
-    """
-    Ask one of tenacity's wait strategies how long to wait, outside of tenacity's own loop.
-
-    :param wait: the strategy.
-    :param attempt: how many attempts have failed, from 1.
-    :return: seconds.
-    """
-    state = RetryCallState(_RETRYING, None, (), {})
-    state.attempt_number = attempt
-    return float(wait(state))
 
 
 class Throttle:
@@ -56,12 +32,11 @@ class Throttle:
         self,
         max_concurrency: int,
         max_events_per_second: float | None,
-        wait: wait_base,
+        wait: Callable[[int], float],
         clock: Callable[[], float] = time.monotonic,
         cpu_clock: Callable[[], float] = time.process_time,
     ) -> None:
         self.limit = float(min(INITIAL_CONCURRENCY, max_concurrency))
-        self.requests_per_job = 1
         self._max_concurrency = max_concurrency
         self._seconds_per_event = 1 / max_events_per_second if max_events_per_second else 0.0
         self._wait = wait
@@ -100,7 +75,6 @@ class Throttle:
 
         :param seconds: the time from sending to the answer.
         """
-        self.requests_per_job = max(1, min(MAX_REQUESTS_PER_JOB, int(JOB_SECONDS / seconds))) if seconds else 1
         now = self._clock()
         if (elapsed := now - self._sampled_at) >= SAMPLE_SECONDS:
             cpu = self._cpu_clock()
@@ -122,7 +96,7 @@ class Throttle:
         self._forgive_before = self._sent
         self._in_a_row += 1
         self.limit = max(1.0, self.limit / 2)
-        self._resume_at = max(self._resume_at, self._clock() + wait_seconds(self._wait, self._in_a_row))
+        self._resume_at = max(self._resume_at, self._clock() + self._wait(self._in_a_row))
 
     def _adapt(self, cpu_share: float) -> None:
         if cpu_share < SPARE_CPU_SHARE and not self._in_a_row:

@@ -485,4 +485,4 @@ class CloudWatchEventsHook(AwsBaseHook):
 
     @cached_property
     def _sending(self) -> EventSending:
-        return EventSending(self.conn, self._event_buses.check, self.retry_waits.entry)
+        return EventSending(self.conn, self._event_buses.check)

@@ -109,7 +109,7 @@ class SendingBaseOperator(CloudWatchEventsBaseOperator):
     def _sending(self) -> EventSending:
         from airflow_cwevents._send.run import EventSending
 
-        return EventSending(self.hook.conn, self.hook.check_event_bus, self.hook.retry_waits.entry)
+        return EventSending(self.hook.conn, self.hook.check_event_bus)
 
     def on_kill(self) -> None:
         """Stop sending, or do not begin; what was sent is recorded, and a retry sends the rest."""

@@ -12,22 +12,20 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tenacity import wait_fixed, wait_none
 
 from airflow_cwevents._send import sender as sender_module
 from airflow_cwevents._send.entries import EntryResult, SizedEntry
 from airflow_cwevents._send.options import SendOptions
-from airflow_cwevents._send.sender import (
-    MAX_BAD_IN_A_ROW,
-    MAX_HELD_BYTES,
-    MAX_UNSETTLED_ENTRIES,
-    SUBMIT_SECONDS,
-    EventSender,
-)
-from airflow_cwevents._send.workers import Workers
+from airflow_cwevents._send.sender import MAX_BAD_IN_A_ROW, SUBMIT_SECONDS, EventSender
+from airflow_cwevents._send.source import MAX_HELD_BYTES, MAX_UNSETTLED_ENTRIES
+from airflow_cwevents._send.workers import PutEvents, ThreadTransport
 from airflow_cwevents.exceptions import InvalidInputError, PutEventsStoppedError
 
 Put = Callable[[list[Mapping[str, Any]]], Mapping[str, Any]]
+
+
+def no_wait(failures: int) -> float:
+    return 0.0
 
 
 def ok(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -38,8 +36,8 @@ def items(count: int, size: int = 10) -> Iterator[SizedEntry]:
     return (SizedEntry(n, {"n": n}, size) for n in range(count))
 
 
-def sender(put: Put, entries: Any, **options: Any) -> EventSender:
-    return EventSender(put, entries, SendOptions(**options), wait_none())
+def sender(put: PutEvents, entries: Any, **options: Any) -> EventSender:
+    return EventSender(put, entries, SendOptions(**options), no_wait)
 
 
 def test_results_come_in_input_order_whatever_the_order_of_answers() -> None:
@@ -189,7 +187,7 @@ def test_timeout_in_the_source_does_not_wait_for_retries() -> None:
         raise TaskTimeout
 
     results: list[EntryResult] = []
-    sending = EventSender(put, source(), SendOptions(), wait_fixed(100))
+    sending = EventSender(put, source(), SendOptions(), lambda failures: 100)
     with pytest.raises(TaskTimeout):
         results.extend(sending)
     assert {0, 1, 2, 4, 9} <= {result.index for result in results}
@@ -207,9 +205,7 @@ def test_retries_end_after_the_given_time() -> None:
         now += 40.0
         return {"Entries": [{"ErrorCode": "InternalFailure"}]}
 
-    sending = EventSender(
-        put, items(1), SendOptions(max_attempts=100, max_retry_seconds=100), wait_fixed(0), clock=clock
-    )
+    sending = EventSender(put, items(1), SendOptions(max_attempts=100, max_retry_seconds=100), no_wait, clock=clock)
     result = next(sending)
     assert (result.error_code, result.retryable) == ("InternalFailure", True)
     # failed at 40; again at 80, 120; at 160 its time is over
@@ -309,7 +305,7 @@ def test_results_come_as_they_are_known_if_order_does_not_matter() -> None:
 
     seen: list[int] = []
     options = SendOptions(max_concurrency=1, max_attempts=1_000)
-    seen.extend(result.index for result in EventSender(put, items(100), options, wait_none(), in_order=False))
+    seen.extend(result.index for result in EventSender(put, items(100), options, no_wait, in_order=False))
     assert sorted(seen) == list(range(100))
     assert seen[-1] == 0
     assert refused > 0
@@ -330,7 +326,7 @@ def test_tick_comes_while_nothing_else_does(monkeypatch: pytest.MonkeyPatch) -> 
         assert enough.wait(5)
         return ok(entries)
 
-    results = list(EventSender(put, items(1), SendOptions(), wait_none(), on_tick=tick))
+    results = list(EventSender(put, items(1), SendOptions(), no_wait, on_tick=tick))
     assert [result.event_id for result in results] == ["id-0"]
 
 
@@ -348,7 +344,7 @@ def test_entries_on_their_way_are_bounded_in_bytes_too() -> None:
     def put(entries: list[Mapping[str, Any]]) -> dict[str, Any]:
         return {"Entries": [{"ErrorCode": "InternalFailure"}] * len(entries)}
 
-    for result in EventSender(put, source(), SendOptions(max_attempts=3), wait_fixed(0.01)):
+    for result in EventSender(put, source(), SendOptions(max_attempts=3), lambda failures: 0.01):
         assert result.entry is not None
         most_read = max(most_read, read - result.index)
     assert read == 100
@@ -388,14 +384,14 @@ def test_slow_source_does_not_hold_results_back() -> None:
 def test_waiting_costs_no_cpu_whatever_the_concurrency(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three, halved, is one and a half: there is no half request to wait for."""
     waits = 0
-    wait = Workers.wait
+    wait = ThreadTransport.wait
 
     def counted(self: Any, timeout: float | None) -> None:
         nonlocal waits
         waits += 1
         wait(self, timeout)
 
-    monkeypatch.setattr(Workers, "wait", counted)
+    monkeypatch.setattr(ThreadTransport, "wait", counted)
     calls = 0
 
     def put(entries: list[Mapping[str, Any]]) -> dict[str, Any]:
@@ -446,7 +442,7 @@ def test_drain_gives_what_is_known_after_an_exception() -> None:
         time.sleep(0.01)
         return ok(entries)
 
-    sending = EventSender(put, items(10_000), SendOptions(), wait_none(), in_order=False, on_tick=tick)
+    sending = EventSender(put, items(10_000), SendOptions(), no_wait, in_order=False, on_tick=tick)
     results: list[int] = []
     with pytest.raises(TaskTimeout):
         results.extend(result.index for result in sending)
@@ -467,7 +463,7 @@ def test_outage_that_does_not_end_is_not_waited_for_by_every_entry() -> None:
         raise EndpointConnectionError(endpoint_url="https://events")
 
     options = SendOptions(max_concurrency=1)
-    sending = EventSender(put, items(100_000), options, wait_none(), clock=lambda: now)
+    sending = EventSender(put, items(100_000), options, no_wait, clock=lambda: now)
     results: list[EntryResult] = []
     with pytest.raises(PutEventsStoppedError, match=r"300 s.*EndpointConnectionError") as caught:
         results.extend(sending)
@@ -490,5 +486,5 @@ def test_failures_with_successes_between_are_no_outage() -> None:
             raise EndpointConnectionError(endpoint_url="https://events")
         return ok(entries)
 
-    sending = EventSender(put, items(600), SendOptions(max_concurrency=1), wait_none(), clock=lambda: now)
+    sending = EventSender(put, items(600), SendOptions(max_concurrency=1), no_wait, clock=lambda: now)
     assert sum(result.event_id is not None for result in sending) == 200
