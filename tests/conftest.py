@@ -54,6 +54,11 @@ os.environ.update(
 )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start with the system tests, which take longest, so that the other processes work until the end."""
+    items.sort(key=lambda item: "system" not in item.path.parts)
+
+
 @pytest.fixture(autouse=True)
 def _guarded() -> Iterator[None]:
     """Fail each test that leaves this machine or makes a request that a Stubber does not expect."""
