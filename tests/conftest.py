@@ -1,4 +1,4 @@
-"""What all tests share: an AWS that is none, an Airflow of their own, and no way out of this machine."""
+"""Fixtures of all tests: a simulated AWS, an Airflow home of their own, and no access beyond this machine."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LOGGER = logging.getLogger("tests.hook")
 Stub = Callable[[str], Stubber]
 Logged = Callable[[str], list[logging.LogRecord]]
 
-# before Airflow is imported anywhere: it reads its settings once
+# before Airflow is imported, as it reads its settings once
 _home = tempfile.TemporaryDirectory(prefix="airflow-cwevents-tests-")
 for name in [name for name in os.environ if name.startswith(("AIRFLOW", "AWS_"))]:
     del os.environ[name]
@@ -54,6 +54,11 @@ os.environ.update(
 )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start with the system tests, which take longest, so that the other processes work until the end."""
+    items.sort(key=lambda item: "system" not in item.path.parts)
+
+
 @pytest.fixture(autouse=True)
 def _guarded() -> Iterator[None]:
     """Fail each test that leaves this machine or makes a request that a Stubber does not expect."""
@@ -63,7 +68,7 @@ def _guarded() -> Iterator[None]:
 
 @pytest.fixture
 def aws() -> Iterator[None]:
-    """Give an AWS in this process (moto)."""
+    """Simulate AWS in this process (moto)."""
     from moto import mock_aws
 
     with mock_aws():
@@ -72,7 +77,7 @@ def aws() -> Iterator[None]:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultServer]:
-    """Give a server that answers as PutEvents does, and misbehaves when told to; nobody waits before trying again."""
+    """Start a server that answers PutEvents and can be scripted to fail; retries do not wait."""
     from airflow_cwevents.hooks import CloudWatchEventsHook
 
     monkeypatch.setattr(CloudWatchEventsHook, "retry_waits", NO_WAITS)
@@ -84,7 +89,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultServer]:
 
 @pytest.fixture
 def store() -> DictStore:
-    """Give what stands for Airflow's task state store."""
+    """Return an in-memory task state store."""
     return DictStore()
 
 
@@ -102,7 +107,7 @@ def _fast_clients() -> Iterator[None]:
 
 @pytest.fixture
 def hook(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> CloudWatchEventsHook:
-    """Give a hook that waits for nothing, and whose log ``logged`` reads."""
+    """Return a hook without waits, whose log ``logged`` reads."""
     from airflow_cwevents.hooks import CloudWatchEventsHook
 
     monkeypatch.setattr(CloudWatchEventsHook, "retry_waits", NO_WAITS)
@@ -114,7 +119,7 @@ def hook(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> C
 
 @pytest.fixture
 def logged(caplog: pytest.LogCaptureFixture) -> Logged:
-    """Give a function that returns what the hook logged at a level."""
+    """Return a function that returns the hook's log records of a level."""
 
     def records(level: str) -> list[logging.LogRecord]:
         return [record for record in caplog.records if record.name == LOGGER.name and record.levelname == level]
@@ -124,7 +129,7 @@ def logged(caplog: pytest.LogCaptureFixture) -> Logged:
 
 @pytest.fixture
 def stub(hook: CloudWatchEventsHook) -> Iterator[Stub]:
-    """Give a function that scripts a service: each request must be the next one expected, and all must come."""
+    """Return a function that scripts a service: its requests must be exactly the expected ones, in order."""
     stubbers: dict[str, Stubber] = {}
     with ExitStack() as stack:
 
@@ -141,5 +146,5 @@ def stub(hook: CloudWatchEventsHook) -> Iterator[Stub]:
 
 @pytest.fixture
 def events(stub: Stub) -> Stubber:
-    """Give the script of the client ``events``."""
+    """Return the script of the client ``events``."""
     return stub("events")

@@ -10,10 +10,10 @@ class Logger(Protocol):
     """A logger with lazy ``%s`` arguments."""
 
     def info(self, event: str, *args: Any) -> Any:
-        """Log what happened."""
+        """Log progress and results."""
 
     def warning(self, event: str, *args: Any) -> Any:
-        """Log what may go wrong."""
+        """Log a possible problem."""
 
 
 def counted(items: Sized, noun: str) -> str:

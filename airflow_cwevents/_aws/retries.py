@@ -1,4 +1,4 @@
-"""The one way in which calls are repeated, and how long to wait in between."""
+"""The one retry helper, and the waits between attempts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ T = TypeVar("T")
 @dataclass(frozen=True)
 class RetryWaits:
     """
-    How long to wait before another attempt, in seconds, each as one of tenacity's strategies.
+    The waits before another attempt, each a tenacity strategy in seconds.
 
     :param rule: before a rule is changed again.
     :param target: before targets are put or removed again, and a rule with lingering targets is deleted again.
@@ -48,16 +48,16 @@ def call_with_retries(
     on_retry: Callable[[BaseException | None, float], None] | None = None,
 ) -> T:
     """
-    Call a function until it succeeds, or the attempts are used up.
+    Call a function until it succeeds or all attempts are used.
 
     :param call: the function.
-    :param wait: how long to wait between attempts, in seconds.
+    :param wait: the wait between attempts, in seconds.
     :param attempts: the maximum number of calls.
-    :param is_transient: returns whether an error is worth another attempt.
-    :param is_done: returns whether a result needs no other attempt.
+    :param is_transient: returns whether another attempt may succeed after an error.
+    :param is_done: returns whether a result is final.
     :param on_retry: called before each wait, with the error, or None after a result, and the wait in seconds.
     :return: the last result.
-    :raises Exception: the last error.
+    :raises Exception: the error of the last attempt.
     """
 
     def before_sleep(state: RetryCallState) -> None:

@@ -1,4 +1,4 @@
-"""The hook: the connection and its clients, and a flat façade of what can be done with them."""
+"""The hook: the connection, its clients, and a flat façade of all operations."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class CloudWatchEventsHook(AwsBaseHook):
         """
         Create a rule, or update an existing one; do nothing if it is already up to date.
 
-        AWS's PutRule replaces: what is omitted is removed from the rule, with two exceptions made here. A ``state`` of
+        AWS's PutRule replaces the rule: omitted members are removed. This method differs in two ways: a ``state`` of
         None keeps the rule's state instead of enabling it, and ``tags``, which PutRule ignores for an existing rule,
         are applied.
 
@@ -220,7 +220,7 @@ class CloudWatchEventsHook(AwsBaseHook):
         :param name: the rule's name.
         :param event_bus_name: name or ARN of its bus; None for the default bus.
         :param force: whether to delete a rule that belongs to an AWS service.
-        :param revoke_permissions: whether to revoke what :meth:`put_targets` with ``grant_permissions`` granted.
+        :param revoke_permissions: whether to revoke the permissions that :meth:`put_targets` granted.
         :raises ManagedRuleError: if the rule belongs to an AWS service, and ``force`` is not set.
         :raises RevokePermissionsError: if permissions could not be revoked; the rule still has its targets.
         :raises RuleHasTargetsError: if AWS still sees targets after they were removed.
@@ -314,7 +314,7 @@ class CloudWatchEventsHook(AwsBaseHook):
         :param target_ids: the ids of the targets; None for all. Ids that the rule does not have are ignored.
         :param event_bus_name: name or ARN of the rule's bus; None for the default bus.
         :param force: whether to remove targets of a rule that belongs to an AWS service.
-        :param revoke_permissions: whether to revoke what :meth:`put_targets` with ``grant_permissions`` granted.
+        :param revoke_permissions: whether to revoke the permissions that :meth:`put_targets` granted.
         :return: the ids of the targets that were removed.
         :raises RuleNotFoundError: if the rule does not exist.
         :raises ManagedRuleError: if the rule belongs to an AWS service, and ``force`` is not set.
@@ -366,7 +366,7 @@ class CloudWatchEventsHook(AwsBaseHook):
         kept: Iterable[Mapping[str, Any]] = (),
     ) -> None:
         """
-        Revoke what :meth:`grant_permissions` granted, and nothing else. Every target is attempted.
+        Revoke the permissions that :meth:`grant_permissions` granted, and no others. Every target is attempted.
 
         :param rule_arn: the rule's ARN.
         :param targets: the targets. Missing resources are ignored.
