@@ -1,5 +1,5 @@
 """
-Schedule expressions of rules, ``rate(…)`` and ``cron(…)``: check them before AWS does, and tell when they fire.
+Schedule expressions of rules, ``rate(…)`` and ``cron(…)``: validate them before AWS does, and compute when they fire.
 
 AWS answers every bad one with ``Parameter ScheduleExpression is not valid.`` The errors here say what is wrong, and
 which expression was meant where that can be told. Refused is what AWS documents as wrong, or was seen to refuse, or
@@ -76,7 +76,7 @@ class _Field(NamedTuple):
     def _span(self, text: str) -> set[int]:
         part = _PART.fullmatch(text)
         if part is None:
-            raise ValueError(f"its {self.name} field has {text!r}, which is no value, range or step")
+            raise ValueError(f"its {self.name} field has {text!r}, which is not a value, range or step")
         first, step = part["first"] or "*", int(part["step"] or 1)
         last = part["last"] or ("*" if part["step"] else first)
         if self is _MINUTES and first == "*" and step > self.high:
@@ -130,7 +130,7 @@ def validate_schedule(expression: str) -> None:
     """
     if not isinstance(expression, str):
         reason = f"it is of type {type(expression).__name__}"
-        raise InvalidScheduleError(expression, reason, "Give a text such as 'rate(5 minutes)'")
+        raise InvalidScheduleError(expression, reason, "Use a string such as 'rate(5 minutes)'")
     try:
         _parse(expression)
     except ValueError as refusal:
@@ -139,7 +139,7 @@ def validate_schedule(expression: str) -> None:
 
 def next_times(expression: str, count: int, after: datetime) -> list[datetime]:
     """
-    Tell when a schedule fires next.
+    Return when a schedule fires next.
 
     AWS counts a ``rate`` from the rule's creation, which ``after`` stands for here. A ``cron`` ends with 2199, the
     last year that AWS documents.
@@ -185,7 +185,7 @@ def _parse_cron(body: str) -> _Cron:
     # AWS overlooks stray commas, as in cron(0/5, 9-18, ?, *, MON-FRI, *): https://github.com/aws/aws-sdk/issues/161
     fields = [[part for part in field.split(",") if part] for field in body.upper().split()]
     if len(fields) != len(_Cron._fields) or not all(fields):
-        raise ValueError(f"it has {sum(map(bool, fields))} fields, and AWS wants six")
+        raise ValueError(f"it has {sum(map(bool, fields))} fields, and AWS requires six")
     minutes, hours, days_of_month, months, days_of_week, years = fields
     if (days_of_month == ["?"]) == (days_of_week == ["?"]):
         raise ValueError("exactly one of day-of-month and day-of-week must be ?; days of either kind take two rules")

@@ -16,6 +16,7 @@ class Logger(Protocol):
         """Log a possible problem."""
 
 
-def counted(items: Sized, noun: str) -> str:
-    """Return a number with its noun, such as ``1 target`` or ``0 targets``."""
-    return f"{len(items)} {noun}" if len(items) == 1 else f"{len(items)} {noun}s"
+def counted(items: Sized | int, noun: str) -> str:
+    """Return a number with its noun, such as ``1 target``, ``0 targets`` or ``1,000 events``."""
+    number = items if isinstance(items, int) else len(items)
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

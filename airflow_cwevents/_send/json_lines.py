@@ -13,7 +13,7 @@ from airflow_cwevents._aws.json_text import parse_json_text
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
-# Sixteen times what a request may hold: a longer line is no entry, and is not to fill the memory.
+# Sixteen times what a request may hold: a longer line is not an entry, and must not fill the memory.
 MAX_LINE_BYTES = 16 * 1024 * 1024
 
 

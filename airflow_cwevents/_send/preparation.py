@@ -19,7 +19,7 @@ class Preparation:
     Makes entries ready to be sent: normalised, measured, and each bus looked up once.
 
     :param event_bus_name: the bus for entries that name none.
-    :param max_bytes: the most that a request may hold, in bytes.
+    :param max_bytes: the maximum size of a request, in bytes.
     :param members: the members that an entry can have.
     :param check_event_bus: raises if a bus does not exist; None to let every bus pass.
     """

@@ -1,4 +1,4 @@
-"""How fast a sender goes: as fast as the interpreter can, slower when AWS throttles, and no faster than asked for."""
+"""How fast a sender sends: as fast as the interpreter can, slower when AWS throttles, up to the maximum rate."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ BUSY_CPU_SHARE = 0.95
 
 class Throttle:
     """
-    Says how many requests may be under way, and when the next one may go out.
+    Decides how many requests may be in flight, and when the next one may be sent.
 
     Concurrency doubles while the interpreter has time to spare, and shrinks while threads only get into each other's
-    way. A throttled answer halves it, once for all the requests that were under way together, and holds everything
+    way. A throttled answer halves it, once for all requests that were in flight together, and holds everything
     back for a moment that grows with each further one. Every request has a number, in the order of sending.
 
-    :param max_concurrency: the most requests under way at a time.
-    :param max_events_per_second: the most events a second; None for as many as AWS takes.
+    :param max_concurrency: the maximum number of requests in flight.
+    :param max_events_per_second: the maximum rate, in events per second; None for as fast as AWS accepts.
     :param wait: how long to pause after AWS throttled, by the number of times in a row.
-    :param clock: seconds, as :func:`time.monotonic` gives them.
-    :param cpu_clock: seconds of CPU that the process used, as :func:`time.process_time` gives them.
+    :param clock: seconds, as :func:`time.monotonic` returns them.
+    :param cpu_clock: seconds of CPU that the process used, as :func:`time.process_time` returns them.
     """
 
     def __init__(
@@ -50,16 +50,16 @@ class Throttle:
         self._resume_at = 0.0
 
     def seconds_until_free(self) -> float:
-        """Return how long to hold the next request back, in seconds; 0 if it may go out."""
+        """Return how long to hold the next request back, in seconds; 0 if it may be sent."""
         return max(0.0, self._resume_at - self._clock()) if self._resume_at else 0.0
 
     def admits(self, in_flight: int) -> bool:
-        """Return whether a further job may go out now beside those under way."""
+        """Return whether another request may be sent now."""
         return in_flight < int(self.limit) and not self.seconds_until_free()
 
     def on_send(self, events: int) -> int:
         """
-        Count a request in.
+        Register a request.
 
         :param events: how many events it carries.
         :return: its number.
@@ -71,7 +71,7 @@ class Throttle:
 
     def on_answer(self, seconds: float) -> None:
         """
-        Learn how long a request took.
+        Record the latency of a request.
 
         :param seconds: the time from sending to the answer.
         """
@@ -82,12 +82,12 @@ class Throttle:
             self._sampled_at, self._cpu_sampled = now, cpu
 
     def on_success(self) -> None:
-        """Learn that AWS took a request without complaint."""
+        """Record that AWS accepted a request."""
         self._in_a_row = 0
 
     def on_throttled(self, number: int) -> None:
         """
-        Learn that AWS throttled a request.
+        Record that AWS throttled a request.
 
         :param number: the request's number.
         """

@@ -25,13 +25,14 @@ MAX_PARSED_ENTRIES = 100
 
 class PutEventsOperator(SendingBaseOperator):
     """
-    Send events: any number, concurrently, those that AWS throttled again, none forgotten.
+    Send any number of events concurrently, with retries of those that AWS throttled.
 
     All entries are checked before the first is sent. If some fail for good, all others are sent, and the task fails
     with an error that names each. A retry sends only what is still unsent (Airflow 3.3 and up).
 
-    :param entries: the entries, with AWS's member names: ``Source``, ``DetailType``, ``Detail`` (a dict or JSON text),
-        and, if wanted, ``Time`` (a datetime or ISO 8601 text), ``Resources``, ``EventBusName``, ``TraceHeader``.
+    :param entries: the entries, with AWS's member names: ``Source``, ``DetailType``, ``Detail`` (a dict or a JSON
+        string), and optionally ``Time`` (a datetime or an ISO 8601 string), ``Resources``, ``EventBusName`` and
+        ``TraceHeader``.
     :return: the event ids in input order, None for an entry that failed and is tolerated.
 
     .. seealso:: :external+boto3:py:meth:`EventBridge.Client.put_events`
@@ -92,7 +93,7 @@ class PutEventsOperator(SendingBaseOperator):
         Check all entries, and send them.
 
         :param context: the task's context.
-        :param entries: the entries. What is no list is kept on disk meanwhile, as it may be more than memory holds.
+        :param entries: the entries. Other iterables than lists are kept on disk until they are validated.
         :return: the event ids in input order.
         :raises InvalidEntryError: if an entry is bad; nothing was sent then.
         :raises PutEventsError: if more entries failed than are tolerated; all others were sent.
@@ -109,7 +110,7 @@ class PutEventsOperator(SendingBaseOperator):
         self, context: Context, entries: Iterable[SizedEntry], count: int, fingerprint: str
     ) -> list[str | None]:
         if not count:
-            self.log.info("There are no entries, so nothing is sent")
+            self.log.info("No entries to send")
             return []
         checkpoint = self.checkpoint(context, fingerprint, keep_ids=True)
         self.send(context, (entry for entry in entries if not checkpoint.is_sent(entry.index)), checkpoint, count)

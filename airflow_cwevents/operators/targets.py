@@ -25,8 +25,8 @@ class PutTargetsOperator(CloudWatchEventsBaseOperator):
     Put targets on a rule: those that are new, and those that differ from what the rule has.
 
     :param rule: the rule's name.
-    :param targets: the targets, with AWS's member names; ``Input`` and ``InputTemplate`` as JSON text, or as what JSON
-        can express.
+    :param targets: the targets, with AWS's member names; ``Input`` and ``InputTemplate`` as JSON strings, or as what
+        JSON can express.
     :param event_bus_name: name or ARN of the rule's bus; None for the default bus.
     :param prune: whether to remove the rule's other targets.
     :param grant_permissions: whether to let EventBridge invoke the targets that rely on a policy of their own: Lambda

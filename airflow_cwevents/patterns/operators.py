@@ -64,7 +64,7 @@ def _equal_or(strings: frozenset[str], others: frozenset[object], tests: list[Te
 
 
 def _key(value: object) -> object:
-    """Give equal keys to what AWS takes for equal: ``300.0`` is ``300``, and ``true`` is not ``1``."""
+    """Return equal keys for what AWS takes for equal: ``300.0`` is ``300``, and ``true`` is not ``1``."""
     if not is_number(value):
         return repr(value)
     number = comparable(value)
@@ -93,7 +93,7 @@ def _check_only_key(expression: dict[str, Any], place: str, name: str) -> None:
     if len(expression) > 1:
         shared = name in {"numeric", "anything-but"}
         reason = "Too many elements in numeric expression" if shared else "Only one key allowed in match expression"
-        raise InvalidEventPatternError(place, reason, "Give each operator an object of its own", expression)
+        raise InvalidEventPatternError(place, reason, "Write each operator into an object of its own", expression)
 
 
 def _exists(operand: Any, place: str) -> Test:
@@ -249,7 +249,7 @@ OPERATORS: Final[dict[str, Callable[[Any, str], Test]]] = {
     "exists": _exists,
     "anything-but": _anything_but,
 }
-# What anything-but can negate, and what AWS says where that is no string.
+# What anything-but can negate, and AWS's reason where that is not a string.
 _NEGATABLE: Final = {
     "prefix": "prefix/suffix match pattern must be a string",
     "suffix": "prefix/suffix match pattern must be a string",

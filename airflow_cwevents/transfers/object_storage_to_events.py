@@ -36,7 +36,7 @@ class ObjectStorageToEventsOperator(SendingBaseOperator):
         decompressed if its name ends in ``.gz``.
     :param source: the ``Source`` of all entries, or a JMESPath into the line that begins with ``@``, such as ``@.app``.
     :param detail_type: the ``DetailType``, likewise.
-    :return: what it came to: ``sent``, ``failed``, ``requests``, ``bytes``, ``seconds``.
+    :return: the summary: ``sent``, ``failed``, ``requests``, ``bytes``, ``seconds``.
 
     .. seealso:: :external+boto3:py:meth:`EventBridge.Client.put_events`
     """
@@ -62,7 +62,7 @@ class ObjectStorageToEventsOperator(SendingBaseOperator):
         Send the lines.
 
         :param context: the task's context.
-        :return: what it came to.
+        :return: the summary.
         :raises PutEventsError: if more lines failed than are tolerated; all others were sent.
         """
         mapping = entry_mapping(self.source, self.detail_type)
