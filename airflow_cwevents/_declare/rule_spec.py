@@ -24,6 +24,7 @@ from airflow_cwevents.patterns import EventPattern
 from airflow_cwevents.schedules import validate_schedule
 
 # The members of PutRule that make up a rule, besides its name and bus; PutRule clears those that are omitted.
+RESERVED_TAG_PREFIX = "aws:"
 RULE_MEMBERS = ("ScheduleExpression", "EventPattern", "State", "Description", "RoleArn")
 
 
@@ -127,6 +128,32 @@ def normalise_tags(tags: Mapping[str, str] | Iterable[Mapping[str, str]] | None)
             remedy = "Pass a string, which may be empty, or omit the tag"
             raise InvalidInputError(f"tags.{key}", "its value is None", remedy, value)
     return {str(key): str(value) for key, value in pairs}
+
+
+def validated_tags(tags: Mapping[str, str] | Iterable[Mapping[str, str]] | None) -> dict[str, str] | None:
+    """
+    Normalise tags that a user sets.
+
+    :param tags: a dict, or AWS's list of ``{"Key": …, "Value": …}``; None for no change of tags.
+    :return: a dict, or None.
+    :raises InvalidInputError: if they are neither, a value is None, or a key is reserved for AWS.
+    """
+    normal = normalise_tags(tags)
+    for key in normal or ():
+        check_tag_key(key, f"tags.{key}")
+    return normal
+
+
+def check_tag_key(key: object, place: str) -> None:
+    """
+    Validate the key of a tag.
+
+    :param key: the key.
+    :param place: where it is in the caller's input, for the error.
+    :raises InvalidInputError: if its prefix is reserved for AWS.
+    """
+    if str(key).lower().startswith(RESERVED_TAG_PREFIX):
+        raise InvalidInputError(place, f"the prefix {RESERVED_TAG_PREFIX!r} is reserved for AWS", "Rename it", key)
 
 
 def aws_tags(tags: Mapping[str, str]) -> list[dict[str, str]]:

@@ -16,7 +16,14 @@ from airflow_cwevents._aws.limits import DEFAULT_EVENT_PATTERN_LENGTH
 from airflow_cwevents._aws.logger import counted
 from airflow_cwevents._aws.retries import call_with_retries
 from airflow_cwevents._declare.role_errors import is_role_error, role_errors
-from airflow_cwevents._declare.rule_spec import aws_tags, changes, check_name, normalise_tags, rule_request
+from airflow_cwevents._declare.rule_spec import (
+    aws_tags,
+    changes,
+    check_name,
+    normalise_tags,
+    rule_request,
+    validated_tags,
+)
 from airflow_cwevents.exceptions import ManagedRuleError, RuleNotFoundError
 from airflow_cwevents.patterns import EventPattern
 from airflow_cwevents.schedules import next_times
@@ -83,7 +90,7 @@ class Rules:
 
         .. seealso:: :external+boto3:py:meth:`EventBridge.Client.put_rule`
         """
-        wanted_tags = normalise_tags(tags)
+        wanted_tags = validated_tags(tags)
         request = rule_request(
             name,
             schedule_expression=schedule_expression,

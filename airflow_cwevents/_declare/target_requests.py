@@ -11,6 +11,7 @@ from botocore.validate import ParamValidator
 from airflow_cwevents._aws.errors import code_of, is_conflict, message_of
 from airflow_cwevents._aws.limits import MAX_TARGETS_PER_REQUEST, RETRYABLE_TARGET_CODES
 from airflow_cwevents._aws.retries import call_with_retries
+from airflow_cwevents._declare.target_ranges import excesses
 from airflow_cwevents._declare.target_spec import TEMPLATE_HINT
 from airflow_cwevents.exceptions import FailedTarget, InvalidTargetError
 
@@ -29,7 +30,7 @@ def check_shapes(targets: Iterable[Mapping[str, Any]], shape: Shape) -> None:
 
     :param targets: the targets, normalised.
     :param shape: botocore's model of a target.
-    :raises InvalidTargetError: if botocore would refuse to send one of them.
+    :raises InvalidTargetError: if botocore would refuse to send one of them, or AWS as a value is too large.
     """
     for index, target in enumerate(targets):
         report = ParamValidator().validate(target, shape)
@@ -38,6 +39,8 @@ def check_shapes(targets: Iterable[Mapping[str, Any]], shape: Shape) -> None:
             hint = f": {TEMPLATE_HINT}" if "<class 'str'>, valid" in reason else ""
             remedy = f"Correct it by AWS's API reference{hint}"
             raise InvalidTargetError(index, "", reason, remedy, target, target["Id"])
+        for excess in excesses(target, shape):
+            raise InvalidTargetError(index, excess.place, excess.reason, "Reduce it", excess.value, target["Id"])
 
 
 def call_in_batches(

@@ -34,6 +34,7 @@ from airflow_cwevents._declare.target_input import (
     check_log_input,
     normalise_input_transformer,
 )
+from airflow_cwevents._declare.target_ranges import check_documented_ranges
 from airflow_cwevents.exceptions import InvalidInputError, InvalidTargetError
 
 TEMPLATE_HINT = "a template gives text, unless the DAG has render_template_as_native_obj=True"
@@ -152,6 +153,7 @@ def _normalised(target: object, region: str | None, members: frozenset[str]) -> 
     _check_parameters(wire, arn, kind)
     _check_dead_letter_config(wire.get("DeadLetterConfig"), region)
     _check_retry_policy(wire.get("RetryPolicy"))
+    check_documented_ranges(wire)
     normal = {**wire, **normalised_input(wire)}
     if arn.service == "logs":
         check_log_input(normal)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_cwevents._airflow.failures import no_retry_if_permanent, permanent_errors_fail
 from airflow_cwevents._airflow.parameters import as_bool
-from airflow_cwevents._declare.rule_spec import check_name, normalise_tags, rule_request
+from airflow_cwevents._declare.rule_spec import check_name, rule_request, validated_tags
 from airflow_cwevents.links import EventBusLink, EventRuleLink
 from airflow_cwevents.operators.base import CloudWatchEventsBaseOperator
 from airflow_cwevents.patterns import EventPattern
@@ -90,7 +90,7 @@ class PutRuleOperator(CloudWatchEventsBaseOperator):
             for name in ("schedule_expression", "event_pattern", "description", "state", "role_arn", "event_bus_name")
         }
         if self.is_literal(self.tags):
-            normalise_tags(self.tags)
+            validated_tags(self.tags)
         if self.is_literal(self.name) and self.is_literal(arguments):
             rule_request(self.name, **arguments)
             return

@@ -430,7 +430,6 @@ class TestEcs:
             {"LaunchType": "EC2"},
             {"LaunchType": "EXTERNAL"},
             {"CapacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT"}]},
-            {"LaunchType": "EC2", "CapacityProviderStrategy": [{"capacityProvider": "p"}]},
         ],
     )
     def test_other_launch_types(self, more: dict[str, Any]) -> None:
