@@ -384,7 +384,8 @@ class TestParameterBlocks:
         ],
     )
     def test_other_types_than_a_dict_raise(self, label: str, member: str) -> None:
-        for bad in ("text", 7, []):
+        wrong: tuple[object, ...] = ("text", 7, [])
+        for bad in wrong:
             error = refusal(target(label, **{member: bad}))
             assert (error.place, error.value) == (f"targets[3].{member}", bad)
             assert type(bad).__name__ in error.reason
