@@ -22,7 +22,7 @@ Errors of this provider. Each carries its data as attributes, so that code need 
     ├── GrantPermissionsError           a resource policy could not be changed: target_id, resource_arn
     ├── RevokePermissionsError          permissions were not all revoked: failed, errors of the class above
     ├── RuleHasTargetsError             a rule to be deleted still has targets: rule
-    └── RoleNotAssumableError           EventBridge may not assume the role: role_arn
+    └── RoleNotAssumableError           EventBridge cannot assume the role: role_arn
 
 Every error survives ``pickle`` and ``copy``. The module imports neither Airflow nor boto3. Operators turn a permanent
 error into Airflow's ``AirflowFailException``, so that Airflow does not retry the task.

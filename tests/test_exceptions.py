@@ -41,6 +41,7 @@ ERRORS = {
     if issubclass(cls, Exception) and not name.startswith("_")
 }
 NOT_REVOKED = GrantPermissionsError("t", "arn", "denied")
+OTHER = InvalidEntryError(1, "Source", "it is wrong", "Correct it")
 FAILED_TARGETS = [FailedTarget("a", "ConcurrentModificationException", "busy"), FailedTarget("b", "X", "no")]
 
 # An error of each class, what it carries, and whether the same call would fail again.
@@ -57,6 +58,7 @@ EXAMPLES: list[tuple[CloudWatchEventsError, dict[str, Any], bool]] = [
         True,
     ),
     (InvalidEntryError(0, "", "it is wrong", "Correct it"), {"index": 0, "place": "entries[0]", "value": None}, True),
+    (InvalidEntryError(0, "", "it is wrong", "Correct it").and_others([OTHER]), {"index": 0, "others": (OTHER,)}, True),
     (
         EntryTooLargeError(3, 1_048_576, 1_048_575),
         {"index": 3, "size": 1_048_576, "limit": 1_048_575, "place": "entries[3]"},

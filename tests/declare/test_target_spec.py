@@ -15,7 +15,7 @@ import pytest
 
 from airflow_cwevents._aws.arns import Arn
 from airflow_cwevents._aws.limits import TARGET_MEMBERS
-from airflow_cwevents._aws.target_types import KINDS, PARAMETER_MEMBERS, TargetKind, kind_of, kinds_of_service
+from airflow_cwevents._aws.target_types import KINDS, PARAMETER_MEMBERS, kind_of, kinds_of_service
 from airflow_cwevents._declare.target_spec import is_same_target, normalise_target, normalise_targets
 from airflow_cwevents.exceptions import InvalidTargetError
 
@@ -111,21 +111,21 @@ def refusal(bad: Any, region: str | None = REGION, **options: Any) -> InvalidTar
 
 
 class TestKinds:
-    def test_each_has_an_example_here(self) -> None:
+    def test_every_kind_has_an_example(self) -> None:
         assert {kind.label for kind in KINDS} == ARNS.keys()
 
-    @pytest.mark.parametrize("label", ARNS)
-    def test_is_told_by_the_arn(self, label: str) -> None:
-        arn = Arn.parse(ARNS[label])
-        assert arn is not None
-        kind = kind_of(arn)
-        assert kind is not None
-        assert kind.label == label
-        assert kind in kinds_of_service(arn.service)
+    def test_arn_determines_the_kind(self) -> None:
+        for label, text in ARNS.items():
+            arn = Arn.parse(text)
+            assert arn is not None, label
+            kind = kind_of(arn)
+            assert kind is not None, label
+            assert kind.label == label
+            assert kind in kinds_of_service(arn.service)
 
-    @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.label)
-    def test_own_example_is_of_the_kind(self, kind: TargetKind) -> None:
-        assert kind_of(Arn("aws", kind.service, REGION, "123456789012", kind.example)) is kind
+    def test_example_of_each_kind_belongs_to_it(self) -> None:
+        for kind in KINDS:
+            assert kind_of(Arn("aws", kind.service, REGION, "123456789012", kind.example)) is kind, kind.label
 
     @pytest.mark.parametrize(
         ("service", "resource", "label"),
@@ -157,10 +157,9 @@ class TestKinds:
 
 class TestNormaliseTarget:
     @pytest.mark.parametrize("region", [None, REGION])
-    @pytest.mark.parametrize("label", ARNS)
-    def test_every_kind_passes(self, label: str, region: str | None) -> None:
-        good = target(label)
-        assert normalise_target(good, 0, region) == good
+    def test_every_kind_is_accepted(self, region: str | None) -> None:
+        for good in map(target, ARNS):
+            assert normalise_target(good, 0, region) == good
 
     def test_every_member_passes(self) -> None:
         good = target(
@@ -310,12 +309,12 @@ class TestArn:
 
 
 class TestRegion:
-    @pytest.mark.parametrize("label", sorted(ARNS.keys() - {"event bus", "Incident Manager response plan"}))
-    def test_another_than_the_rules(self, label: str) -> None:
-        error = refusal(target(label), "eu-west-1")
-        assert error.place == "targets[3].Arn"
-        assert "'us-east-1'" in error.reason
-        assert "'eu-west-1'" in error.reason
+    def test_other_region_than_the_rule_raises(self) -> None:
+        for label in ARNS.keys() - {"event bus", "Incident Manager response plan"}:
+            error = refusal(target(label), "eu-west-1")
+            assert error.place == "targets[3].Arn", label
+            assert "'us-east-1'" in error.reason
+            assert "'eu-west-1'" in error.reason
 
     def test_event_bus_may_be_anywhere(self) -> None:
         good = target("event bus")
@@ -328,12 +327,12 @@ class TestRegion:
 
 class TestRole:
     @pytest.mark.parametrize("empty", [None, ""])
-    @pytest.mark.parametrize("label", sorted(NEED_A_ROLE))
-    def test_is_missing(self, label: str, empty: str | None) -> None:
-        error = refusal(target(label, RoleArn=empty))
-        assert error.place == "targets[3].RoleArn"
-        assert label in error.reason
-        assert "policy role" in error.remedy
+    def test_missing_role_raises(self, empty: str | None) -> None:
+        for label in NEED_A_ROLE:
+            error = refusal(target(label, RoleArn=empty))
+            assert error.place == "targets[3].RoleArn"
+            assert label in error.reason
+            assert "policy role" in error.remedy
 
     @pytest.mark.parametrize("label", ["Lambda function", "SQS queue", "SNS topic", "API Gateway stage"])
     def test_may_be_given(self, label: str) -> None:
@@ -348,23 +347,23 @@ class TestRole:
 
 
 class TestParameterBlocks:
-    @pytest.mark.parametrize("member", sorted(PARAMETER_SERVICES))
-    @pytest.mark.parametrize("label", ARNS)
-    def test_go_with_the_service(self, label: str, member: str) -> None:
+    @pytest.mark.parametrize(("member", "services"), PARAMETER_SERVICES.items())
+    def test_belong_to_their_services(self, member: str, services: set[str]) -> None:
         block = ECS if member == "EcsParameters" else BATCH if member == "BatchParameters" else {"some": "thing"}
-        given = target(label, **{member: block})
-        if ARNS[label].split(":")[2] in PARAMETER_SERVICES[member]:
-            assert normalise_target(given, 0, REGION)[member] == block
-        else:
-            error = refusal(given)
-            assert (error.place, error.value) == (f"targets[3].{member}", block)
-            assert label in error.reason
-            assert all(service in error.reason for service in PARAMETER_SERVICES[member])
+        for label, arn in ARNS.items():
+            passed = target(label, **{member: block})
+            if arn.split(":")[2] in services:
+                assert normalise_target(passed, 0, REGION)[member] == block
+            else:
+                error = refusal(passed)
+                assert (error.place, error.value) == (f"targets[3].{member}", block)
+                assert label in error.reason
+                assert all(service in error.reason for service in services)
 
-    @pytest.mark.parametrize("label", ARNS)
-    def test_aws_ignores_sqs_parameters_elsewhere(self, label: str) -> None:
-        good = target(label, SqsParameters={"MessageGroupId": "g"})
-        assert normalise_target(good, 0, REGION) == good
+    def test_sqs_parameters_are_ignored_by_aws_elsewhere(self) -> None:
+        for label in ARNS:
+            good = target(label, SqsParameters={"MessageGroupId": "g"})
+            assert normalise_target(good, 0, REGION) == good
 
     @pytest.mark.parametrize(("label", "member"), [(label, *blocks) for label, blocks in REQUIRED.items()])
     @pytest.mark.parametrize("empty", [None, {}])
@@ -384,11 +383,12 @@ class TestParameterBlocks:
             ("Lambda function", "DeadLetterConfig"),
         ],
     )
-    @pytest.mark.parametrize("bad", ["text", 7, [], QUEUE_ARN])
-    def test_what_is_no_dict(self, label: str, member: str, bad: object) -> None:
-        error = refusal(target(label, **{member: bad}))
-        assert (error.place, error.value) == (f"targets[3].{member}", bad)
-        assert type(bad).__name__ in error.reason
+    def test_other_types_than_a_dict_raise(self, label: str, member: str) -> None:
+        wrong: tuple[object, ...] = ("text", 7, [])
+        for bad in wrong:
+            error = refusal(target(label, **{member: bad}))
+            assert (error.place, error.value) == (f"targets[3].{member}", bad)
+            assert type(bad).__name__ in error.reason
 
 
 class TestFifoQueue:
