@@ -328,7 +328,7 @@ class TestAsNumber:
 
     @pytest.mark.parametrize("value", [None, "", "many", "None", [], {}])
     def test_other_values_raise(self, value: object) -> None:
-        with pytest.raises(ValueError, match="is no number") as caught:
+        with pytest.raises(ValueError, match="is not a number") as caught:
             as_number(value, "max_bytes")
         assert (caught.value.place, caught.value.value) == ("max_bytes", value)  # type: ignore[attr-defined]
 

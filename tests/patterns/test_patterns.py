@@ -884,7 +884,7 @@ class TestInput:
     def test_what_text_gives_twice(self) -> None:
         assert EventPattern('{"a":[0],"a":[1]}').pattern == {"a": [1]}
         assert EventPattern('{"a":{"x":[1]},"a":{"y":[2]}}').pattern == {"a": {"x": [1], "y": [2]}}
-        assert refusal('{"a":[{"prefix":"x","prefix":"y"}]}').reason == '"prefix" is given twice in one object'
+        assert refusal('{"a":[{"prefix":"x","prefix":"y"}]}').reason == '"prefix" occurs twice in one object'
 
     def test_or_given_twice_must_hold_twice(self) -> None:
         pattern = EventPattern('{"$or":[{"a":[1]},{"b":[1]}],"$or":[{"c":[1]},{"d":[1]}]}')
