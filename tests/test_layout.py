@@ -68,6 +68,8 @@ PURE = (
     "_aws/json_text.py",
     "_aws/limits.py",
     "_aws/target_types.py",
+    "_aws/validation.py",
+    "_declare/checks.py",
     "_declare/rule_spec.py",
     "_declare/event_paths.py",
     "_declare/input_templates.py",

@@ -48,12 +48,7 @@ class Diagnosis:
         """
         Diagnose whether EventBridge can invoke the targets of a rule, as far as the credentials allow.
 
-        :param rule: the rule's name.
-        :param event_bus_name: name or ARN of its bus; None for the default bus.
-        :param sample_event: an event, as it is delivered, that the rule should match, as a dict or a JSON string.
-        :return: the findings.
-        :raises InvalidInputError: if the sample event is not a JSON object.
-        :raises RuleNotFoundError: if the rule does not exist.
+        See :meth:`~airflow_cwevents.hooks.CloudWatchEventsHook.check_targets`.
         """
         event = None if sample_event is None else _read_event(sample_event)
         described = self._rules.describe(rule, event_bus_name)

@@ -29,13 +29,7 @@ class EventBuses:
         """
         Make sure that a bus exists, as far as the credentials allow.
 
-        AWS accepts events for a missing bus, and drops them.
-
-        :param event_bus_name: the bus's name or ARN. The default bus always exists, and is not described.
-        :raises InvalidInputError: if the bus belongs to another API.
-        :raises EventBusNotFoundError: if the bus does not exist.
-
-        .. seealso:: :external+boto3:py:meth:`EventBridge.Client.describe_event_bus`
+        See :meth:`~airflow_cwevents.hooks.CloudWatchEventsHook.check_event_bus`.
         """
         check_event_bus_name(event_bus_name)
         if is_default_bus(event_bus_name):

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from airflow_cwevents._aws.limits import MAX_INPUT_PATH_LENGTH
+from airflow_cwevents._declare.checks import check_length
 from airflow_cwevents.exceptions import InvalidInputError
 
 _STEP: Final = re.compile(
@@ -34,9 +35,7 @@ def check_path(path: object, place: str) -> None:
     if not isinstance(path, str) or not path.startswith("$"):
         remedy = "Begin with $ and name members as in '$.detail.state' or \"$.detail['event-name']\""
         raise InvalidInputError(place, "it is not a JSON path", remedy, path)
-    if len(path) > MAX_INPUT_PATH_LENGTH:
-        reason = f"it has {len(path)} characters, and the maximum is {MAX_INPUT_PATH_LENGTH}"
-        raise InvalidInputError(place, reason, "Shorten it", path)
+    check_length(path, MAX_INPUT_PATH_LENGTH, place)
 
 
 def parse_path(path: str) -> list[Step] | None:

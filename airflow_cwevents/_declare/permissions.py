@@ -99,12 +99,7 @@ class Permissions:
         """
         Allow EventBridge to invoke targets on behalf of a rule, in the targets' own policies.
 
-        A policy that already allows it stays as it is, and so do other statements. The policies of API Gateway belong
-        to those who deploy the API; that one needs a statement is logged.
-
-        :param rule_arn: the rule's ARN.
-        :param targets: the targets, as PutTargets takes them. Those with a role need no grant.
-        :raises GrantPermissionsError: if a policy could not be changed.
+        See :meth:`~airflow_cwevents.hooks.CloudWatchEventsHook.grant_permissions`.
         """
         topics = False
         for required in required_grants(targets, rule_arn):
@@ -128,10 +123,7 @@ class Permissions:
         """
         Revoke what :meth:`grant` granted, and nothing else. Every target is attempted.
 
-        :param rule_arn: the rule's ARN.
-        :param targets: the targets. Missing resources are ignored.
-        :param kept: the rule's other targets, whose permissions stay.
-        :raises RevokePermissionsError: if policies could not be changed.
+        See :meth:`~airflow_cwevents.hooks.CloudWatchEventsHook.revoke_permissions`.
         """
         kept_sids = {grant.sid for required in required_grants(kept, rule_arn) for grant in required.grants}
         failed: list[GrantPermissionsError] = []

@@ -51,15 +51,7 @@ class RuleDeletion:
         """
         Delete a rule and its targets; do nothing if the rule does not exist.
 
-        :param name: the rule's name.
-        :param event_bus_name: name or ARN of its bus; None for the default bus.
-        :param force: whether to delete a rule that belongs to an AWS service.
-        :param revoke_permissions: whether to revoke what ``put_targets`` with ``grant_permissions`` granted.
-        :raises ManagedRuleError: if the rule belongs to an AWS service, and ``force`` is not set.
-        :raises RevokePermissionsError: if permissions could not be revoked; the rule still has its targets.
-        :raises RuleHasTargetsError: if AWS still sees targets after they were removed.
-
-        .. seealso:: :external+boto3:py:meth:`EventBridge.Client.delete_rule`
+        See :meth:`~airflow_cwevents.hooks.CloudWatchEventsHook.delete_rule`.
         """
         try:
             rule = self._rules.describe(name, event_bus_name)

@@ -6,7 +6,6 @@ Rules: validate and normalise the arguments of PutRule, and compare them with th
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,15 +15,14 @@ from airflow_cwevents._aws.json_text import canonical_json
 from airflow_cwevents._aws.limits import (
     MAX_DESCRIPTION_LENGTH,
     MAX_ROLE_ARN_LENGTH,
-    NAME_PATTERN,
     RULE_STATES,
 )
+from airflow_cwevents._declare.checks import check_length, check_name, check_tag_key
 from airflow_cwevents.exceptions import InvalidInputError
 from airflow_cwevents.patterns import EventPattern
 from airflow_cwevents.schedules import validate_schedule
 
 # The members of PutRule that make up a rule, besides its name and bus; PutRule clears those that are omitted.
-RESERVED_TAG_PREFIX = "aws:"
 RULE_MEMBERS = ("ScheduleExpression", "EventPattern", "State", "Description", "RoleArn")
 
 
@@ -57,8 +55,8 @@ def rule_request(
     check_event_bus_name(event_bus_name)
     _check_schedule(schedule_expression, event_bus_name)
     _check_state(state)
-    _check_length("description", description, MAX_DESCRIPTION_LENGTH)
-    _check_length("role_arn", role_arn, MAX_ROLE_ARN_LENGTH)
+    _check_text(description, MAX_DESCRIPTION_LENGTH, "description")
+    _check_text(role_arn, MAX_ROLE_ARN_LENGTH, "role_arn")
     pattern = _pattern_text(event_pattern)
     if not pattern and not schedule_expression:
         raise InvalidInputError(
@@ -91,21 +89,6 @@ def changes(present: Mapping[str, Any], request: Mapping[str, Any]) -> list[Chan
     return [
         change for change in found if _comparable(change.member, change.old) != _comparable(change.member, change.new)
     ]
-
-
-def check_name(name: object, place: str) -> None:
-    """
-    Validate the name of a rule, or the id of a target.
-
-    :param name: the name.
-    :param place: its place in the caller's input, for the error.
-    :raises InvalidInputError: if AWS would refuse it, as it does an ARN.
-    """
-    if isinstance(name, str) and re.fullmatch(NAME_PATTERN, name):
-        return
-    reason = f"{name!r} is not 1 to 64 characters of A-Z, a-z, 0-9, '.', '-' and '_'"
-    is_arn = isinstance(name, str) and name.startswith("arn:")
-    raise InvalidInputError(place, reason, "Pass the name, not the ARN" if is_arn else "Choose another name", name)
 
 
 def normalise_tags(tags: Mapping[str, str] | Iterable[Mapping[str, str]] | None) -> dict[str, str] | None:
@@ -144,18 +127,6 @@ def validated_tags(tags: Mapping[str, str] | Iterable[Mapping[str, str]] | None)
     return normal
 
 
-def check_tag_key(key: object, place: str) -> None:
-    """
-    Validate the key of a tag.
-
-    :param key: the key.
-    :param place: where it is in the caller's input, for the error.
-    :raises InvalidInputError: if its prefix is reserved for AWS.
-    """
-    if str(key).lower().startswith(RESERVED_TAG_PREFIX):
-        raise InvalidInputError(place, f"the prefix {RESERVED_TAG_PREFIX!r} is reserved for AWS", "Rename it", key)
-
-
 def aws_tags(tags: Mapping[str, str]) -> list[dict[str, str]]:
     """Return tags in AWS's form, a list of ``{"Key": …, "Value": …}``."""
     return [{"Key": key, "Value": value} for key, value in tags.items()]
@@ -179,11 +150,10 @@ def _check_state(state: str | None) -> None:
         raise InvalidInputError("state", f"{state!r} is not a state", f"Use one of {', '.join(RULE_STATES)}", state)
 
 
-def _check_length(place: str, value: str | None, limit: int) -> None:
+def _check_text(value: str | None, limit: int, place: str) -> None:
     if value and not isinstance(value, str):
         raise InvalidInputError(place, f"it is of type {type(value).__name__}", "Pass a string", value)
-    if value and len(value) > limit:
-        raise InvalidInputError(place, f"it has {len(value)} characters; the maximum is {limit}", "Shorten it", value)
+    check_length(value or "", limit, place)
 
 
 def _pattern_text(event_pattern: Mapping[str, Any] | str | None) -> str | None:

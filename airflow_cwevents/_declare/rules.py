@@ -15,15 +15,9 @@ from airflow_cwevents._aws.json_text import to_json_text
 from airflow_cwevents._aws.limits import DEFAULT_EVENT_PATTERN_LENGTH
 from airflow_cwevents._aws.logger import counted
 from airflow_cwevents._aws.retries import call_with_retries
+from airflow_cwevents._declare.checks import check_name
 from airflow_cwevents._declare.role_errors import is_role_error, role_errors
-from airflow_cwevents._declare.rule_spec import (
-    aws_tags,
-    changes,
-    check_name,
-    normalise_tags,
-    rule_request,
-    validated_tags,
-)
+from airflow_cwevents._declare.rule_spec import aws_tags, changes, normalise_tags, rule_request, validated_tags
 from airflow_cwevents.exceptions import ManagedRuleError, RuleNotFoundError
 from airflow_cwevents.patterns import EventPattern
 from airflow_cwevents.schedules import next_times
@@ -68,27 +62,7 @@ class Rules:
         """
         Create a rule, or update an existing one; do nothing if it is already up to date.
 
-        AWS's PutRule replaces: an omitted argument is removed from the rule. There are two differences: a ``state`` of
-        None keeps the rule's state instead of enabling it, and ``tags``, which PutRule ignores for an existing rule,
-        are applied.
-
-        :param name: the rule's name, 1 to 64 characters.
-        :param schedule_expression: ``rate(…)`` or ``cron(…)``, in UTC, on the default bus only.
-        :param event_pattern: the pattern that events must match, as a dict or a JSON string.
-        :param description: a description, up to 512 characters.
-        :param state: ``ENABLED``, ``DISABLED`` or ``ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS``; None keeps the
-            state of an existing rule, and enables a new one.
-        :param role_arn: the rule's own role. EventBridge invokes a target with the target's RoleArn, not with this one.
-        :param event_bus_name: name or ARN of the rule's bus; None for the default bus.
-        :param tags: the complete set of the rule's tags, as a dict or as AWS's list of ``{"Key": …, "Value": …}``;
-            None leaves its tags unchanged.
-        :return: the rule's ARN.
-        :raises InvalidInputError: if AWS would refuse an argument; nothing was sent.
-        :raises ManagedRuleError: if the rule belongs to an AWS service.
-        :raises RoleNotAssumableError: if EventBridge still cannot assume the role after half a minute.
-        :raises LimitExceededError: if the account's quota of rules per bus is used up.
-
-        .. seealso:: :external+boto3:py:meth:`EventBridge.Client.put_rule`
+        See :meth:`~airflow_cwevents.hooks.CloudWatchEventsHook.put_rule`.
         """
         wanted_tags = validated_tags(tags)
         request = rule_request(
@@ -116,12 +90,7 @@ class Rules:
         """
         Describe a rule.
 
-        :param name: the rule's name.
-        :param event_bus_name: name or ARN of its bus; None for the default bus.
-        :return: the members of DescribeRule's response, such as ``Arn`` and ``State``.
-        :raises RuleNotFoundError: if the rule does not exist.
-
-        .. seealso:: :external+boto3:py:meth:`EventBridge.Client.describe_rule`
+        See :meth:`~airflow_cwevents.hooks.CloudWatchEventsHook.describe_rule`.
         """
         check_name(name, "name")
         with rule_errors(name, event_bus_name, _MANAGED_REMEDY):
@@ -133,9 +102,7 @@ class Rules:
         """
         Describe a rule that may not exist.
 
-        :param name: the rule's name.
-        :param event_bus_name: name or ARN of its bus; None for the default bus.
-        :return: the members that :meth:`describe` returns; None if the rule does not exist.
+        See :meth:`~airflow_cwevents.hooks.CloudWatchEventsHook.find_rule`.
         """
         try:
             return self.describe(name, event_bus_name)
@@ -148,12 +115,7 @@ class Rules:
         """
         List rules, requesting further pages as they are read.
 
-        :param event_bus_name: name or ARN of the bus; None for the default bus.
-        :param name_prefix: the beginning of the names; None for all.
-        :return: the rules, as ListRules returns them.
-        :raises EventBusNotFoundError: if the bus does not exist.
-
-        .. seealso:: :external+boto3:py:class:`EventBridge.Paginator.ListRules`
+        See :meth:`~airflow_cwevents.hooks.CloudWatchEventsHook.list_rules`.
         """
         prefix = {"NamePrefix": name_prefix} if name_prefix else {}
         pages = self._client.get_paginator("list_rules").paginate(**bus_members(event_bus_name), **prefix)
@@ -165,12 +127,7 @@ class Rules:
         """
         Enable a rule.
 
-        :param name: the rule's name.
-        :param event_bus_name: name or ARN of its bus; None for the default bus.
-        :raises RuleNotFoundError: if the rule does not exist.
-        :raises ManagedRuleError: if the rule belongs to an AWS service.
-
-        .. seealso:: :external+boto3:py:meth:`EventBridge.Client.enable_rule`
+        See :meth:`~airflow_cwevents.hooks.CloudWatchEventsHook.enable_rule`.
         """
         self._switch(self._client.enable_rule, "ENABLED", name, event_bus_name)
 
@@ -178,12 +135,7 @@ class Rules:
         """
         Disable a rule: it keeps its targets, but no longer matches or fires.
 
-        :param name: the rule's name.
-        :param event_bus_name: name or ARN of its bus; None for the default bus.
-        :raises RuleNotFoundError: if the rule does not exist.
-        :raises ManagedRuleError: if the rule belongs to an AWS service.
-
-        .. seealso:: :external+boto3:py:meth:`EventBridge.Client.disable_rule`
+        See :meth:`~airflow_cwevents.hooks.CloudWatchEventsHook.disable_rule`.
         """
         self._switch(self._client.disable_rule, "DISABLED", name, event_bus_name)
 
@@ -191,13 +143,7 @@ class Rules:
         """
         Ask AWS whether an event matches a pattern; :class:`~airflow_cwevents.patterns.EventPattern` decides locally.
 
-        :param event_pattern: the pattern, as a dict or a JSON string.
-        :param event: the event as it is delivered, with ``id``, ``account``, ``source``, ``time``, ``region``,
-            ``resources`` and ``detail-type``, as a dict or a JSON string.
-        :return: whether it matches.
-        :raises InvalidEventPatternError: if AWS would refuse the pattern.
-
-        .. seealso:: :external+boto3:py:meth:`EventBridge.Client.test_event_pattern`
+        See :meth:`~airflow_cwevents.hooks.CloudWatchEventsHook.test_event_pattern`.
         """
         with pattern_errors():
             response = self._client.test_event_pattern(

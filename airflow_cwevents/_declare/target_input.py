@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from airflow_cwevents._aws.json_text import parse_json_text
 from airflow_cwevents._aws.limits import MAX_INPUT_PATHS, MAX_INPUT_TEMPLATE_LENGTH
+from airflow_cwevents._declare.checks import check_length
 from airflow_cwevents._declare.event_paths import check_path, is_never_plain
 from airflow_cwevents._declare.input_templates import Occurrence, Template, parse_template, template_text
 from airflow_cwevents.exceptions import InvalidInputError
@@ -22,20 +23,6 @@ WHOLE_EVENT: Final = "aws.events.event.json"
 # https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_InputTransformer.html
 _PATH_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,256}")
 _LOG_TEMPLATE: Final = '{"timestamp": <time>, "message": <message>}'
-
-
-def check_length(text: str, limit: int, place: str) -> None:
-    """
-    Validate the length of a string.
-
-    :param text: the string.
-    :param limit: the maximum number of characters.
-    :param place: where it is in the caller's input, for the error.
-    :raises InvalidInputError: if it has more.
-    """
-    if len(text) > limit:
-        reason = f"it has {len(text)} characters, and the maximum is {limit}"
-        raise InvalidInputError(place, reason, "Shorten it", text)
 
 
 def normalise_input_transformer(transformer: object, place: str) -> dict[str, Any]:

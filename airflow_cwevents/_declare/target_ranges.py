@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from airflow_cwevents._declare.rule_spec import check_tag_key
+from airflow_cwevents._declare.checks import check_number, check_tag_key
 from airflow_cwevents.exceptions import InvalidInputError
 
 # Minimum and maximum of integers, by their place in the target.
@@ -40,9 +40,8 @@ def check_documented_ranges(target: Mapping[str, Any]) -> None:
     :raises InvalidInputError: if a number is out of its range, members exclude one another, or a tag is AWS's own.
     """
     for path, (low, high) in DOCUMENTED_RANGES.items():
-        value = _member(target, path)
-        if isinstance(value, int) and not low <= value <= high:
-            raise InvalidInputError(".".join(path), f"{value!r} is not {low} to {high}", "Correct it", value)
+        if isinstance(value := _member(target, path), int):  # other types are reported by botocore
+            check_number(value, ".".join(path), low, high)
     for block, first, second in EXCLUSIONS:
         if _member(target, (block, first)) and _member(target, (block, second)):
             reason = f"{first} and {second} exclude one another"

@@ -11,8 +11,8 @@ from botocore.validate import ParamValidator
 from airflow_cwevents._aws.errors import code_of, is_conflict, message_of
 from airflow_cwevents._aws.limits import MAX_TARGETS_PER_REQUEST, RETRYABLE_TARGET_CODES
 from airflow_cwevents._aws.retries import call_with_retries
+from airflow_cwevents._declare.checks import TEMPLATE_HINT
 from airflow_cwevents._declare.target_ranges import excesses
-from airflow_cwevents._declare.target_spec import TEMPLATE_HINT
 from airflow_cwevents.exceptions import FailedTarget, InvalidTargetError
 
 if TYPE_CHECKING:

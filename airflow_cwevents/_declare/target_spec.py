@@ -13,12 +13,7 @@ from typing import Any, TypedDict
 
 from airflow_cwevents._aws.arns import Arn
 from airflow_cwevents._aws.json_text import canonical_json, parse_json_text, to_json_text
-from airflow_cwevents._aws.limits import (
-    EVENT_AGE_SECONDS_RANGE,
-    MAX_INPUT_LENGTH,
-    RETRY_ATTEMPTS_RANGE,
-    TARGET_MEMBERS,
-)
+from airflow_cwevents._aws.limits import EVENT_AGE_SECONDS_RANGE, MAX_INPUT_LENGTH, RETRY_ATTEMPTS_RANGE, TARGET_MEMBERS
 from airflow_cwevents._aws.target_types import (
     PARAMETER_MEMBERS,
     REFUSED_SERVICES,
@@ -27,17 +22,16 @@ from airflow_cwevents._aws.target_types import (
     kinds_of_service,
     services_with,
 )
+from airflow_cwevents._aws.validation import all_valid
+from airflow_cwevents._declare.checks import check_length, check_name, check_number
 from airflow_cwevents._declare.event_paths import check_path
-from airflow_cwevents._declare.rule_spec import check_name
 from airflow_cwevents._declare.target_input import (
-    check_length,
     check_log_input,
     normalise_input_transformer,
 )
 from airflow_cwevents._declare.target_ranges import check_documented_ranges
 from airflow_cwevents.exceptions import InvalidInputError, InvalidTargetError
 
-TEMPLATE_HINT = "a template returns a string, unless the DAG has render_template_as_native_obj=True"
 # Members that have members of their own, besides InputTransformer.
 _BLOCKS = PARAMETER_MEMBERS | {"SqsParameters", "DeadLetterConfig", "RetryPolicy"}
 
@@ -79,15 +73,7 @@ def normalise_targets(
     :return: new dicts.
     :raises InvalidTargetError: if AWS would refuse a target, or could never invoke it.
     """
-    normal: list[dict[str, Any]] = []
-    errors: list[InvalidTargetError] = []
-    for index, target in enumerate(targets):
-        try:
-            normal.append(normalise_target(target, index, region, members))
-        except InvalidTargetError as error:
-            errors.append(error)
-    if errors:
-        raise errors[0].and_others(errors[1:])
+    normal = list(all_valid(lambda index, target: normalise_target(target, index, region, members), targets))
     seen: dict[str, int] = {}
     for index, target in enumerate(normal):
         first = seen.setdefault(target["Id"], index)
@@ -240,7 +226,7 @@ def _check_message_group(parameters: Mapping[str, Any]) -> None:
 
 
 def _check_ecs(parameters: Mapping[str, Any]) -> None:
-    _check_number(parameters.get("TaskCount", 1), "EcsParameters.TaskCount", 1)
+    check_number(parameters.get("TaskCount", 1), "EcsParameters.TaskCount", 1)
     if parameters.get("LaunchType") == "FARGATE" and not parameters.get("NetworkConfiguration"):
         remedy = 'Set {"awsvpcConfiguration": {"Subnets": […]}}'
         raise InvalidInputError("EcsParameters.NetworkConfiguration", "a FARGATE task needs it", remedy)
@@ -263,14 +249,7 @@ def _check_retry_policy(policy: Mapping[str, Any] | None) -> None:
         ("MaximumRetryAttempts", RETRY_ATTEMPTS_RANGE),
         ("MaximumEventAgeInSeconds", EVENT_AGE_SECONDS_RANGE),
     ):
-        _check_number((policy or {}).get(member, low), f"RetryPolicy.{member}", low, high)
-
-
-def _check_number(value: object, place: str, low: int, high: int | None = None) -> None:
-    if not isinstance(value, int) or value < low or (high is not None and value > high):
-        limits = f"{low} or more" if high is None else f"{low} to {high}"
-        remedy = f"Use a number: {TEMPLATE_HINT}" if isinstance(value, str) else "Correct it"
-        raise InvalidInputError(place, f"{value!r} is not {limits}", remedy, value)
+        check_number((policy or {}).get(member, low), f"RetryPolicy.{member}", low, high)
 
 
 def normalised_input(target: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from airflow_cwevents._aws.arns import bus_members
 from airflow_cwevents._aws.errors import rule_errors
 from airflow_cwevents._aws.limits import MAX_TARGETS_PER_RULE
 from airflow_cwevents._aws.logger import counted
-from airflow_cwevents._declare.rule_spec import check_name
+from airflow_cwevents._declare.checks import check_name
 from airflow_cwevents._declare.target_input import input_warnings
 from airflow_cwevents._declare.target_requests import are_permanent, call_in_batches, check_shapes
 from airflow_cwevents._declare.target_spec import Target, is_same_target, normalise_targets
@@ -53,12 +53,7 @@ class Targets:
         """
         List the targets of a rule, requesting further pages as they are read.
 
-        :param rule: the rule's name.
-        :param event_bus_name: name or ARN of its bus; None for the default bus.
-        :return: the targets, as PutTargets takes them.
-        :raises RuleNotFoundError: if the rule does not exist.
-
-        .. seealso:: :external+boto3:py:class:`EventBridge.Paginator.ListTargetsByRule`
+        See :meth:`~airflow_cwevents.hooks.CloudWatchEventsHook.list_targets`.
         """
         check_name(rule, "rule")
         pages = self._client.get_paginator("list_targets_by_rule").paginate(Rule=rule, **bus_members(event_bus_name))
@@ -79,22 +74,7 @@ class Targets:
         """
         Put targets on a rule: those that are new, and those that differ.
 
-        :param rule: the rule's name.
-        :param targets: the targets, with AWS's member names; ``Input`` and ``InputTemplate`` as JSON strings, or as
-            values that JSON can express.
-        :param event_bus_name: name or ARN of the rule's bus; None for the default bus.
-        :param prune: whether to treat the list as the complete set, and remove the rule's other targets: as many as
-            necessary before the new ones are put, the rest afterwards.
-        :param grant_permissions: whether to allow EventBridge to invoke targets in the targets' own policies.
-        :param max_targets: the account's quota of targets per rule.
-        :return: the ids of the targets, in input order.
-        :raises InvalidTargetError: if AWS would refuse a target, or could never invoke it; nothing was sent.
-        :raises RuleNotFoundError: if the rule does not exist.
-        :raises GrantPermissionsError: if the policy of a target could not be changed; no target was put.
-        :raises PutTargetsError: if AWS refused some of the targets.
-        :raises LimitExceededError: if the account's quota of targets per rule is used up.
-
-        .. seealso:: :external+boto3:py:meth:`EventBridge.Client.put_targets`
+        See :meth:`~airflow_cwevents.hooks.CloudWatchEventsHook.put_targets`.
         """
         check_name(rule, "rule")
         shape = self._client.meta.service_model.shape_for("Target")
@@ -136,21 +116,7 @@ class Targets:
         """
         Remove targets from a rule.
 
-        Permissions are revoked first, so that a target whose permission could not be revoked is still there for the
-        next attempt. A target that then cannot be removed stays on the rule without its permission.
-
-        :param rule: the rule's name.
-        :param target_ids: the ids of the targets; None for all. Ids that the rule does not have are ignored.
-        :param event_bus_name: name or ARN of the rule's bus; None for the default bus.
-        :param force: whether to remove targets of a rule that belongs to an AWS service.
-        :param revoke_permissions: whether to revoke what ``put_targets`` with ``grant_permissions`` granted.
-        :return: the ids of the targets that were removed.
-        :raises RuleNotFoundError: if the rule does not exist.
-        :raises ManagedRuleError: if the rule belongs to an AWS service, and ``force`` is not set.
-        :raises RevokePermissionsError: if permissions could not be revoked; no target was removed.
-        :raises RemoveTargetsError: if AWS did not remove some of them.
-
-        .. seealso:: :external+boto3:py:meth:`EventBridge.Client.remove_targets`
+        See :meth:`~airflow_cwevents.hooks.CloudWatchEventsHook.remove_targets`.
         """
         wanted = None if target_ids is None else _checked_ids(target_ids)
         present = list(self.list_targets(rule, event_bus_name))

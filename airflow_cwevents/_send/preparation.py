@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from airflow_cwevents._aws.validation import all_valid
 from airflow_cwevents._send.entries import Entry, EntryResult, SizedEntry, check_size, normalise_entry
 from airflow_cwevents.exceptions import EventBusNotFoundError, InvalidEntryError
 
 INVALID_ENTRY = "InvalidEntry"
-# So many invalid entries are reported at a time.
-MAX_REPORTED_ERRORS = 10
 BUS_NOT_FOUND = "EventBusNotFound"
 
 
@@ -90,19 +89,7 @@ class Preparation:
         :raises InvalidEntryError: if some are invalid; its message lists the first ten.
         :raises EventBusNotFoundError: if one names a bus that does not exist.
         """
-        errors: list[InvalidEntryError] = []
-        for index, entry in enumerate(entries):
-            try:
-                ready = self.prepare_one(index, entry)
-            except InvalidEntryError as error:
-                errors.append(error)
-                if len(errors) == MAX_REPORTED_ERRORS:
-                    break
-            else:
-                if not errors:
-                    yield ready
-        if errors:
-            raise errors[0].and_others(errors[1:])
+        return all_valid(self.prepare_one, entries)
 
     def _prepare_all(self, entries: Sequence[Entry | Mapping[str, Any]]) -> Iterator[SizedEntry]:
         """Make entries ready at once; kept apart from their sizes, they are less work for the garbage collector."""

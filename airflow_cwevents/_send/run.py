@@ -25,15 +25,11 @@ class EventSending:
 
     :param client: the boto3 client ``events``.
     :param check_event_bus: raises if a bus does not exist.
-    :param wait: returns the seconds before the next attempt of an entry, by the number of failures.
     """
 
-    def __init__(
-        self, client: Any, check_event_bus: Callable[[str | None], None], wait: Callable[[int], float] = backoff_seconds
-    ) -> None:
+    def __init__(self, client: Any, check_event_bus: Callable[[str | None], None]) -> None:
         self._client = client
         self._check_event_bus = check_event_bus
-        self._wait = wait
         self._senders: WeakSet[EventSender] = WeakSet()
 
     def preparation(self, event_bus_name: str | None, max_bytes: int, *, check_event_bus: bool) -> Preparation:
@@ -71,7 +67,7 @@ class EventSending:
         :raises InvalidInputError: if the endpoint needs a package that is missing.
         """
         request = self._request_function(endpoint_id)
-        sender = EventSender(request, entries, options, self._wait, in_order=in_order, on_tick=on_tick)
+        sender = EventSender(request, entries, options, backoff_seconds, in_order=in_order, on_tick=on_tick)
         self._senders.add(sender)
         return sender
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_cwevents._airflow.failures import no_retry_if_permanent, permanent_errors_fail
 from airflow_cwevents._airflow.parameters import as_bool
-from airflow_cwevents._declare.rule_spec import check_name, rule_request, validated_tags
+from airflow_cwevents._declare.checks import check_name
+from airflow_cwevents._declare.rule_spec import rule_request, validated_tags
 from airflow_cwevents.links import EventBusLink, EventRuleLink
 from airflow_cwevents.operators.base import CloudWatchEventsBaseOperator
 from airflow_cwevents.patterns import EventPattern

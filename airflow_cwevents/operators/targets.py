@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_cwevents._airflow.failures import no_retry_if_permanent, permanent_errors_fail
 from airflow_cwevents._airflow.parameters import as_bool, as_integer, as_list
 from airflow_cwevents._aws.limits import MAX_TARGETS_PER_RULE
-from airflow_cwevents._declare.rule_spec import check_name
+from airflow_cwevents._declare.checks import check_name
 from airflow_cwevents._declare.target_spec import normalise_target
 from airflow_cwevents.exceptions import TargetCheckError
 from airflow_cwevents.links import EventBusLink, EventRuleLink

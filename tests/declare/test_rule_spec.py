@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from airflow_cwevents._declare.rule_spec import Change, aws_tags, changes, check_name, normalise_tags, rule_request
+from airflow_cwevents._declare.checks import check_name
+from airflow_cwevents._declare.rule_spec import Change, aws_tags, changes, normalise_tags, rule_request
 from airflow_cwevents.exceptions import InvalidEventPatternError, InvalidInputError, InvalidScheduleError
 
 PATTERN = {"source": ["com.company.app"]}
