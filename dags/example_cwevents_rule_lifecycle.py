@@ -23,6 +23,7 @@ from airflow_cwevents.operators import (
     PutTargetsOperator,
     RemoveTargetsOperator,
 )
+from airflow_cwevents.targets import Placeholder
 
 NAME = "airflow-cwevents-lifecycle"
 DETAIL = {"orderId": "1", "total": 120}
@@ -99,7 +100,17 @@ with DAG(
     put_targets = PutTargetsOperator(
         task_id="put_targets",
         rule=NAME,
-        targets=[{"Id": "queue", "Arn": queue_arn, "RetryPolicy": {"MaximumRetryAttempts": 3}}],
+        targets=[
+            {
+                "Id": "queue",
+                "Arn": queue_arn,
+                "RetryPolicy": {"MaximumRetryAttempts": 3},
+                "InputTransformer": {
+                    "InputPathsMap": {"id": "$.id", "order": "$.detail"},
+                    "InputTemplate": {"event": "<id>", "order": Placeholder("order")},
+                },
+            }
+        ],
         prune=True,
         grant_permissions=True,
     )
