@@ -55,8 +55,9 @@ class PutEventsOperator(SendingBaseOperator):
         """Validate the first entries without templates, so that mistakes are reported when the DAG file is parsed."""
         if isinstance(self.entries, list | tuple):
             for index, entry in enumerate(self.entries[:MAX_PARSED_ENTRIES]):
-                if self.is_literal(entry):
-                    check_size(normalise_entry(entry, index), index)
+                if isinstance(entry, Mapping) and self.is_literal(entry):
+                    # only botocore's model, which is not loaded here, knows all members
+                    check_size(normalise_entry(entry, index, members=frozenset(entry)), index)
 
     def render_template(
         self,

@@ -80,8 +80,9 @@ class PutTargetsOperator(CloudWatchEventsBaseOperator):
             check_name(self.rule, "rule")
         if isinstance(self.targets, list | tuple):
             for index, target in enumerate(self.targets):
-                if self.is_literal(target):
-                    normalise_target(target, index)
+                if isinstance(target, Mapping) and self.is_literal(target):
+                    # only botocore's model, which is not loaded here, knows all members
+                    normalise_target(target, index, members=frozenset(target))
 
     @no_retry_if_permanent
     def execute(self, context: Context) -> list[str]:

@@ -98,6 +98,10 @@ class TestWhenTheDagFileIsParsed:
             PutEventsOperator(task_id="t", entries=[{"Source": "{{ params.source }}"}, {"Source": "s"}])
         assert caught.value.index == 1
 
+    def test_member_of_a_newer_api_is_left_to_the_task(self) -> None:
+        given = [{"Source": "s", "DetailType": "d", "Detail": {}, "Future": 1}]
+        assert PutEventsOperator(task_id="t", entries=given).entries == given
+
     def test_all_invalid_entries_are_reported_up_to_ten(self, server: FaultServer) -> None:
         given: Any = operator(0)
         given.entries = [{"Source": "aws.x" if n % 2 else "x", "DetailType": "d", "Detail": {}} for n in range(200)]

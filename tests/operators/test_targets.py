@@ -153,6 +153,10 @@ class TestWhenTheDagFileIsParsed:
             PutTargetsOperator(task_id="t", rule="r", targets=[{"Id": "{{ x }}"}, {"Id": "a", "Arn": "no"}])
         assert caught.value.index == 1
 
+    def test_member_of_a_newer_api_is_left_to_the_task(self) -> None:
+        given = [{**targets("a")[0], "FutureParameters": {}}]
+        assert PutTargetsOperator(task_id="t", rule="r", targets=given).targets == given
+
     @pytest.mark.parametrize("cls", [PutTargetsOperator, RemoveTargetsOperator, CheckTargetsOperator])
     def test_invalid_rule_raises(self, cls: Any) -> None:
         with fails_with(InvalidInputError):
