@@ -1,9 +1,9 @@
 """
-Schedule expressions of rules, ``rate(…)`` and ``cron(…)``: validate them before AWS does, and compute when they fire.
+Schedule expressions of rules, ``rate(…)`` and ``cron(…)``: validate them, and compute when they fire.
 
-AWS answers every bad one with ``Parameter ScheduleExpression is not valid.`` The errors here say what is wrong, and
-which expression was meant where that can be told. Refused is what AWS documents as wrong, or was seen to refuse, or
-what has no documented meaning; a combination that AWS merely does not mention is left to AWS.
+AWS rejects every invalid expression with ``Parameter ScheduleExpression is not valid.`` The errors here state the
+reason, and suggest a valid expression if possible. An expression is invalid if AWS documents it as such, has been
+observed to reject it, or documents no meaning for it; combinations that AWS does not mention are left to AWS.
 
 - https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html
 - https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-cron-expressions.html
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 _FORM: Final = re.compile(r"(?P<kind>rate|cron)\((?P<body>.*)\)", re.DOTALL)
 _RATE: Final = re.compile(r"(?P<number>[0-9]+) (?P<unit>minute|hour|day)(?P<plural>s?)")
 _UNIT_MINUTES: Final = {"minute": 1, "hour": 60, "day": 24 * 60}
-# A part of a field: 5, 1-5, *, */15, 10/15, 8-18/2; and /15, which other AWS services read as */15.
+# A part of a field: 5, 1-5, *, */15, 10/15, 8-18/2; and /15, which other AWS services treat as */15.
 _PART: Final = re.compile(r"(?:(?P<first>\*|\w+)(?:-(?P<last>\*|\w+))?)?(?:/(?P<step>[0-9]+))?", re.ASCII)
-# Parts of a day field that stand for other days in other months: L, L-3, LW, 15W, and FRIL, TUE#2.
+# Parts of a day field whose day depends on the month: L, L-3, LW, 15W, and FRIL, TUE#2.
 _MONTHLY_DAY: Final = re.compile(r"L(-[0-9]+)?W?|(?P<value>\w+)(?P<mark>W)", re.ASCII)
 _MONTHLY_WEEKDAY: Final = re.compile(r"(?P<value>\w+)(?P<mark>L|#[1-5])", re.ASCII)
 _LAST_DAY: Final = re.compile(r"L(?:-(?P<before>[0-9]+))?W?")
@@ -37,7 +37,7 @@ _SUNDAY, _SATURDAY = 1, 7
 
 _LOOSE_RATE: Final = re.compile(r"\s*(?P<number>[0-9]+)\s*(?P<unit>minute|hour|day)s*\s*", re.IGNORECASE)
 _WEEKDAY_NUMBER: Final = re.compile(r"(?<![\w#/])[0-7](?![0-9])")
-# Airflow's presets, as Unix cron has them.
+# Airflow's presets as Unix cron expressions.
 _PRESETS: Final = {
     "@hourly": "0 * * * *",
     "@daily": "0 0 * * *",
@@ -46,10 +46,10 @@ _PRESETS: Final = {
     "@quarterly": "0 0 1 */3 *",
     "@yearly": "0 0 1 1 *",
 }
-# By what the expression begins with.
+# By the prefix of the expression.
 _REMEDIES: Final = {
-    "rate": "The shortest is rate(1 minute); others are for example rate(5 minutes), rate(1 hour), rate(7 days)",
-    "at": "at(…) is for EventBridge Scheduler, another service; a rule fires once with cron(30 12 24 12 ? 2030)",
+    "rate": "The minimum is rate(1 minute); other examples are rate(5 minutes), rate(1 hour), rate(7 days)",
+    "at": "at(…) is only for EventBridge Scheduler; for a rule that fires once, use cron(30 12 24 12 ? 2030)",
     "": "Write cron(minutes hours day-of-month month day-of-week year), for example cron(0 8 ? * MON-FRI *), in UTC",
 }
 
@@ -61,11 +61,11 @@ class _Field(NamedTuple):
     names: tuple[str, ...] = ()
 
     def numbers(self, parts: list[str]) -> list[int]:
-        """Return what the values, ranges and steps of a field stand for, in order, or raise ValueError."""
+        """Return the sorted numbers that the values, ranges and steps of a field select, or raise ValueError."""
         return sorted(set().union(*(self._span(part) for part in parts)))
 
     def days(self, parts: list[str], monthly: re.Pattern[str]) -> list[str]:
-        """Return the parts of a day field, with ranges and steps as lists of numbers, or raise ValueError."""
+        """Return the parts of a day field, with ranges and steps expanded to numbers, or raise ValueError."""
         return parts if parts == ["?"] else [self._day(part, monthly.fullmatch(part)) for part in parts]
 
     def _day(self, part: str, monthly: re.Match[str] | None) -> str:
@@ -80,11 +80,11 @@ class _Field(NamedTuple):
         first, step = part["first"] or "*", int(part["step"] or 1)
         last = part["last"] or ("*" if part["step"] else first)
         if self is _MINUTES and first == "*" and step > self.high:
-            # Seen for the minutes only, where 0/60 is taken: https://github.com/aws/aws-sdk-js/issues/4212
-            raise ValueError(f"its {self.name} field has {text!r}, and the steps of * end at {self.high}")
+            # Observed only for minutes, where 0/60 is accepted: https://github.com/aws/aws-sdk-js/issues/4212
+            raise ValueError(f"its {self.name} field has {text!r}, and the maximum step of * is {self.high}")
         start = self.low if first == "*" else self._number(first)
         stop = self.high if last == "*" else self._number(last)
-        # FRI-MON and 22-2 go on at the other end of the field.
+        # FRI-MON and 22-2 wrap around.
         size = self.high - self.low + 1
         wrap = size if stop < start else 0
         span = range(start, stop + wrap + 1, step or (1 if first == "*" else size))
@@ -93,7 +93,7 @@ class _Field(NamedTuple):
     def _number(self, value: str) -> int:
         if value in self.names:
             return self.names.index(value) + self.low
-        # AWS takes more years than it documents: cron(0 20 * * ? 2500), https://github.com/badmintoncryer/cdk-preflight
+        # AWS accepts more years than documented: cron(0 20 * * ? 2500), https://github.com/badmintoncryer/cdk-preflight
         if value.isdecimal() and (self is _YEAR or self.low <= int(value) <= self.high):
             return int(value)
         names = f" or {self.names[0]}-{self.names[-1]}" if self.names else ""
@@ -121,12 +121,12 @@ class _Cron(NamedTuple):
 
 def validate_schedule(expression: str) -> None:
     """
-    Check that PutRule takes a schedule expression.
+    Validate a schedule expression of PutRule.
 
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html
 
     :param expression: the expression, such as ``rate(5 minutes)`` or ``cron(0 8 ? * MON-FRI *)``.
-    :raises InvalidScheduleError: when AWS would refuse it.
+    :raises InvalidScheduleError: if AWS would reject it.
     """
     if not isinstance(expression, str):
         reason = f"it is of type {type(expression).__name__}"
@@ -139,17 +139,17 @@ def validate_schedule(expression: str) -> None:
 
 def next_times(expression: str, count: int, after: datetime) -> list[datetime]:
     """
-    Return when a schedule fires next.
+    Return the next times at which a schedule fires.
 
-    AWS counts a ``rate`` from the rule's creation, which ``after`` stands for here. A ``cron`` ends with 2199, the
-    last year that AWS documents.
+    AWS counts a ``rate`` from the rule's creation; here it starts at ``after``. A ``cron`` ends with 2199, the last
+    year that AWS documents.
 
     :param expression: the schedule expression.
-    :param count: how many times to tell.
-    :param after: an aware datetime, before every time that is told.
-    :return: the times in UTC and in order, fewer than ``count`` when the schedule ends.
-    :raises InvalidScheduleError: when AWS would refuse the expression.
-    :raises ValueError: when ``after`` is naive or ``count`` is negative.
+    :param count: how many times to return.
+    :param after: an aware datetime; all returned times are later.
+    :return: the times in UTC, in order; fewer than ``count`` if the schedule ends.
+    :raises InvalidScheduleError: if AWS would reject the expression.
+    :raises ValueError: if ``after`` is naive or ``count`` is negative.
     """
     validate_schedule(expression)
     if after.utcoffset() is None:
@@ -162,7 +162,7 @@ def next_times(expression: str, count: int, after: datetime) -> list[datetime]:
 def _parse(expression: str) -> int | _Cron:
     """Return a rate's minutes or a cron's fields, or raise ValueError with the reason."""
     if len(expression) > MAX_SCHEDULE_EXPRESSION_LENGTH:
-        raise ValueError(f"it has {len(expression)} characters, and the most is {MAX_SCHEDULE_EXPRESSION_LENGTH}")
+        raise ValueError(f"it has {len(expression)} characters, and the maximum is {MAX_SCHEDULE_EXPRESSION_LENGTH}")
     form = _FORM.fullmatch(expression)
     if form is None:
         raise ValueError("it is neither rate(…) nor cron(…)")
@@ -172,38 +172,38 @@ def _parse(expression: str) -> int | _Cron:
 def _parse_rate(body: str) -> int:
     rate = _RATE.fullmatch(body)
     if rate is None:
-        raise ValueError("it holds no whole number, one space, and minutes, hours or days in lower case")
+        raise ValueError("it is not a whole number, one space, and minutes, hours or days in lower case")
     number = int(rate["number"])
     if number == 0:
-        raise ValueError("its number is 0, and the least is 1")
+        raise ValueError("its number is 0, and the minimum is 1")
     if bool(rate["plural"]) == (number == 1):
-        raise ValueError(f"{number} goes with the {'singular' if number == 1 else 'plural'} of its unit")
+        raise ValueError(f"{number} requires the {'singular' if number == 1 else 'plural'} of its unit")
     return number * _UNIT_MINUTES[rate["unit"]]
 
 
 def _parse_cron(body: str) -> _Cron:
-    # AWS overlooks stray commas, as in cron(0/5, 9-18, ?, *, MON-FRI, *): https://github.com/aws/aws-sdk/issues/161
+    # AWS ignores stray commas, as in cron(0/5, 9-18, ?, *, MON-FRI, *): https://github.com/aws/aws-sdk/issues/161
     fields = [[part for part in field.split(",") if part] for field in body.upper().split()]
     if len(fields) != len(_Cron._fields) or not all(fields):
         raise ValueError(f"it has {sum(map(bool, fields))} fields, and AWS requires six")
     minutes, hours, days_of_month, months, days_of_week, years = fields
     if (days_of_month == ["?"]) == (days_of_week == ["?"]):
-        raise ValueError("exactly one of day-of-month and day-of-week must be ?; days of either kind take two rules")
+        raise ValueError("exactly one of day-of-month and day-of-week must be ?; to combine both, use two rules")
     if len(days_of_week) > 1 and any("#" in part for part in days_of_week):
-        raise ValueError("its day-of-week field has a list with #, which only goes alone")
+        raise ValueError("its day-of-week field has a list with #, which is only allowed alone")
     return _Cron(
         _MINUTES.numbers(minutes),
         _HOURS.numbers(hours),
         _DAY_OF_MONTH.days(days_of_month, _MONTHLY_DAY),
         _MONTH.numbers(months),
-        # L alone is the last day of the week.
+        # L on its own is the last day of the week.
         _DAY_OF_WEEK.days([re.sub(r"\bL\b", "SAT", part) for part in days_of_week], _MONTHLY_WEEKDAY),
         _YEAR.numbers(years),
     )
 
 
 def _rate_times(minutes: int, start: datetime) -> Iterator[datetime]:
-    # Python's calendar ends with the year 9999.
+    # Python's datetime ends with the year 9999.
     with suppress(OverflowError):
         while True:
             start += timedelta(minutes=minutes)
@@ -244,7 +244,7 @@ def _month_days(part: str, weekdays: Mapping[int, int]) -> set[int]:
 
 
 def _nearest_working_day(day: int, weekdays: Mapping[int, int]) -> int:
-    """Return the nearest day from Monday to Friday, which W stands for, in the same month."""
+    """Return the nearest day from Monday to Friday in the same month, as W selects it."""
     if weekdays[day] == _SATURDAY:
         return day - 1 if day > 1 else day + 2
     if weekdays[day] == _SUNDAY:
@@ -269,7 +269,7 @@ def _remedy(expression: str) -> str:
 
 
 def _meant(expression: str) -> str:
-    """Return what an expression was probably meant to be, which need not be valid."""
+    """Return the expression that was probably meant; it may be invalid."""
     body = re.sub(r"rate|cron|[()]", " ", expression, flags=re.IGNORECASE)
     rate = _LOOSE_RATE.fullmatch(body)
     if rate is None:
@@ -283,7 +283,7 @@ def _meant_fields(fields: list[str]) -> list[str]:
     if len(fields) == 5:
         fields = [*fields, "*"]
     elif len(fields) == 7 and fields[0] == "0":
-        # Quartz begins with the seconds.
+        # Quartz starts with a seconds field.
         fields = fields[1:]
     if len(fields) == 6:
         fields[2], fields[4] = _meant_days(fields[2], _spelt_out(fields[4], unix=unix))

@@ -151,7 +151,7 @@ REFUSED = [
     ("rate(1.5 hours)", "whole number"),
     ("rate(10 seconds)", "minutes, hours or days"),
     ("rate(10 years)", "minutes, hours or days"),
-    ("rate(0 minutes)", "the least is 1"),
+    ("rate(0 minutes)", "the minimum is 1"),
     ("cron()", "0 fields"),
     ("cron(INVALID)", "1 fields"),
     ("cron(0 8 * *)", "4 fields"),

@@ -1,1 +1,1 @@
-"""What differs between Airflow versions, and what every operator does with Airflow."""
+"""Differences between Airflow versions, and helpers that all operators share."""

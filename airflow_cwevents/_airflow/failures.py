@@ -18,7 +18,7 @@ Operator = TypeVar("Operator")
 
 
 def no_retry_if_permanent(execute: Callable[[Operator, Context], Result]) -> Callable[[Operator, Context], Result]:
-    """Decorate ``execute`` so that a permanent error fails the task, see :func:`permanent_errors_fail`."""
+    """Decorate ``execute`` to fail the task without retries on permanent errors, see :func:`permanent_errors_fail`."""
 
     @wraps(execute)
     def wrapper(self: Operator, context: Context) -> Result:

@@ -1,4 +1,4 @@
-"""Operators' arguments, which are strings where they come out of a template."""
+"""Convert operators' arguments, which are strings if they were rendered from a template."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def is_literal(value: object) -> bool:
     Return whether a value can be validated when the DAG file is parsed.
 
     :param value: an operator's argument.
-    :return: False if it holds a Jinja template, or the result of another task.
+    :return: False if it contains a Jinja template or the result of another task.
     """
     if isinstance(value, str):
         return not any(mark in value for mark in _TEMPLATE_MARKS)
@@ -31,7 +31,7 @@ def is_literal(value: object) -> bool:
 
 def as_bool(value: object, place: str) -> bool:
     """
-    Return a boolean, which is a string where it comes out of a template.
+    Return a boolean, which may be a string rendered from a template.
 
     :param value: a boolean, or a string such as ``True`` or ``false``.
     :param place: the parameter's name, for the error.
@@ -47,7 +47,7 @@ def as_bool(value: object, place: str) -> bool:
 
 def as_number(value: object, place: str) -> float:
     """
-    Return a number, which is a string where it comes out of a template.
+    Return a number, which may be a string rendered from a template.
 
     :param value: a number, or a string such as ``5``.
     :param place: the parameter's name, for the error.
@@ -65,7 +65,7 @@ def as_number(value: object, place: str) -> float:
 
 def as_integer(value: object, place: str) -> int:
     """
-    Return a whole number, which is a string where it comes out of a template.
+    Return a whole number, which may be a string rendered from a template.
 
     :param value: a number, or a string such as ``5``.
     :param place: the parameter's name, for the error.
@@ -74,23 +74,21 @@ def as_integer(value: object, place: str) -> int:
     """
     number = as_number(value, place)
     if not isinstance(number, int):
-        raise InvalidInputError(place, f"{value!r} is not whole", "Use a whole number", value)
+        raise InvalidInputError(place, f"{value!r} is not a whole number", "Use a whole number", value)
     return number
 
 
 def as_list(value: object, place: str, items: str = "dicts") -> list[Any]:
     """
-    Read a list, which is something lazy where it came out of mapped tasks.
+    Return a list, which may be a lazy sequence from mapped tasks.
 
-    :param value: a list, or any other iterable that is neither text nor dict.
+    :param value: a list, or any other iterable except strings and dicts.
     :param place: the parameter's name, for the error.
-    :param items: what it is a list of, likewise.
+    :param items: what it is a list of, for the error.
     :return: a list.
-    :raises InvalidInputError: if it is none.
+    :raises InvalidInputError: if it is not such an iterable.
     """
     if isinstance(value, Iterable) and not isinstance(value, Mapping | str | bytes):
         return list(value)
-    remedy = (
-        f"Pass a list of {items}; the result of another task as its .output, as a template would make a string of it"
-    )
+    remedy = f"Pass a list of {items}; pass another task's result as .output, as a template would turn it into a string"
     raise InvalidInputError(place, f"it is of type {type(value).__name__}", remedy, value)

@@ -10,7 +10,7 @@ from airflow_cwevents.exceptions import InvalidInputError
 T = TypeVar("T")
 R = TypeVar("R")
 
-# So many invalid items are reported at a time.
+# The maximum number of invalid items reported at a time.
 MAX_REPORTED_ERRORS = 10
 
 

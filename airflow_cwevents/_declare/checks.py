@@ -17,7 +17,7 @@ def check_name(name: object, place: str) -> None:
 
     :param name: the name.
     :param place: its place in the caller's input, for the error.
-    :raises InvalidInputError: if AWS would refuse it, as it does an ARN.
+    :raises InvalidInputError: if AWS would reject it, as it does an ARN.
     """
     if isinstance(name, str) and re.fullmatch(NAME_PATTERN, name):
         return
@@ -52,7 +52,7 @@ def check_number(value: object, place: str, low: int, high: int | None = None) -
     """
     if not isinstance(value, int) or value < low or (high is not None and value > high):
         limits = f"{low} or more" if high is None else f"{low} to {high}"
-        remedy = f"Use a number: {TEMPLATE_HINT}" if isinstance(value, str) else "Correct it"
+        remedy = f"Use a number: {TEMPLATE_HINT}" if isinstance(value, str) else f"Use {limits}"
         raise InvalidInputError(place, f"{value!r} is not {limits}", remedy, value)
 
 

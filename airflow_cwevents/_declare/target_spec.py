@@ -1,5 +1,5 @@
 """
-Targets of PutTargets: checked, and brought into the form that AWS takes.
+Validate targets of PutTargets, and convert them to the form that AWS accepts.
 
 .. seealso:: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_Target.html
 """
@@ -32,7 +32,7 @@ from airflow_cwevents._declare.target_input import (
 from airflow_cwevents._declare.target_ranges import check_documented_ranges
 from airflow_cwevents.exceptions import InvalidInputError, InvalidTargetError
 
-# Members that have members of their own, besides InputTransformer.
+# Members that contain other members, besides InputTransformer.
 _BLOCKS = PARAMETER_MEMBERS | {"SqsParameters", "DeadLetterConfig", "RetryPolicy"}
 
 
@@ -64,21 +64,21 @@ def normalise_targets(
     members: frozenset[str] = TARGET_MEMBERS,
 ) -> list[dict[str, Any]]:
     """
-    Check targets, and bring them into the form that boto3 takes.
+    Validate targets, and convert them to the form that boto3 accepts.
 
-    :param targets: the targets, with AWS's member names; JSON members as strings or as what JSON can express. A member
-        that is None counts as left out, a nested one too.
+    :param targets: the targets, with AWS's member names; JSON members as strings or as JSON values. Members that are
+        None are omitted, including nested ones.
     :param region: the rule's region; None if it is not known.
     :param members: the members that a target can have.
     :return: new dicts.
-    :raises InvalidTargetError: if AWS would refuse a target, or could never invoke it.
+    :raises InvalidTargetError: if AWS would reject a target, or could never invoke it.
     """
     normal = list(all_valid(lambda index, target: normalise_target(target, index, region, members), targets))
     seen: dict[str, int] = {}
     for index, target in enumerate(normal):
         first = seen.setdefault(target["Id"], index)
         if first != index:
-            reason = f"{target['Id']!r} is the id of targets[{first}] already"
+            reason = f"{target['Id']!r} is already the id of targets[{first}]"
             raise InvalidTargetError(index, "Id", reason, "Use a unique id", target["Id"], target["Id"])
     return normal
 
@@ -90,14 +90,14 @@ def normalise_target(
     members: frozenset[str] = TARGET_MEMBERS,
 ) -> dict[str, Any]:
     """
-    Check one target, and bring it into the form that boto3 takes.
+    Validate a target, and convert it to the form that boto3 accepts.
 
     :param target: the target, with AWS's member names.
     :param index: its index in the input, for errors.
     :param region: the rule's region; None if it is not known.
     :param members: the members that a target can have.
     :return: a new dict.
-    :raises InvalidTargetError: if AWS would refuse the target, or could never invoke it.
+    :raises InvalidTargetError: if AWS would reject the target, or could never invoke it.
     """
     target_id = target.get("Id") if isinstance(target, Mapping) else None
     try:
@@ -110,11 +110,11 @@ def normalise_target(
 
 def is_same_target(wanted: Mapping[str, Any], present: Mapping[str, Any] | None) -> bool:
     """
-    Tell whether a target need not be put, as the rule has it.
+    Return whether the rule's target is already up to date.
 
     :param wanted: the target, normalised.
     :param present: the rule's target with the same id, as ListTargetsByRule returns it; None if there is none.
-    :return: whether they say the same; ``Input`` compares by what it says, not by how it is written.
+    :return: whether they are equal; ``Input`` is compared as JSON values, not as strings.
     """
     return present is not None and _comparable(wanted) == _comparable(present)
 
@@ -176,15 +176,17 @@ def _check_kind(arn: Arn) -> TargetKind | None:
     known = kinds_of_service(arn.service)
     if kind is None and known:
         examples = " or ".join(f"{each.example!r} ({each.label})" for each in known)
-        reason = f"{arn.resource!r} of service {arn.service!r} is not what a target names"
-        raise InvalidInputError("Arn", reason, f"End the ARN as in {examples}", str(arn))
+        reason = f"{arn.resource!r} of service {arn.service!r} is not a valid target"
+        raise InvalidInputError("Arn", reason, f"Use an ARN that ends as in {examples}", str(arn))
     return kind
 
 
 def _check_region(arn: Arn, kind: TargetKind | None, region: str | None) -> None:
     if kind and not kind.any_region and region and arn.region and arn.region != region:
-        reason = f"it is in region {arn.region!r} and the rule in {region!r}, where EventBridge does not reach it"
-        raise InvalidInputError("Arn", reason, "Name a target in the rule's region, or an event bus there", str(arn))
+        reason = f"it is in region {arn.region!r} and the rule in {region!r}; a rule cannot invoke it across regions"
+        raise InvalidInputError(
+            "Arn", reason, "Use a target in the rule's region, or an event bus in the other one", str(arn)
+        )
 
 
 def _check_blocks(wire: Mapping[str, Any]) -> None:
@@ -202,16 +204,16 @@ def _check_role(wire: Mapping[str, Any], kind: TargetKind | None) -> None:
         raise InvalidInputError("RoleArn", f"EventBridge invokes a {kind.label} through a role", remedy)
     if kind and kind.role == "refused" and wire.get("RoleArn"):
         reason = f"EventBridge invokes a {kind.label} through its resource policy only"
-        raise InvalidInputError("RoleArn", reason, "Leave it out, and set grant_permissions", wire["RoleArn"])
+        raise InvalidInputError("RoleArn", reason, "Remove it, and set grant_permissions", wire["RoleArn"])
 
 
 def _check_parameters(wire: Mapping[str, Any], arn: Arn, kind: TargetKind | None) -> None:
     for member in wire:
         if kind and member in PARAMETER_MEMBERS and arn.service not in services_with(member):
-            reason = f"it is for targets of {' and '.join(services_with(member))}, and this is a {kind.label}"
-            raise InvalidInputError(member, reason, "Leave it out, or correct the Arn", wire[member])
+            reason = f"it is only for targets of {' and '.join(services_with(member))}, and this is a {kind.label}"
+            raise InvalidInputError(member, reason, "Remove it, or correct the Arn", wire[member])
     if kind and kind.parameters and kind.parameters_required and not wire.get(kind.parameters):
-        raise InvalidInputError(kind.parameters, f"a {kind.label} needs it", "Set it")
+        raise InvalidInputError(kind.parameters, f"a {kind.label} requires it", "Set it")
     if arn.service == "sqs" and arn.resource.endswith(".fifo"):
         _check_message_group(wire.get("SqsParameters") or {})
     if ecs := wire.get("EcsParameters"):
@@ -221,7 +223,7 @@ def _check_parameters(wire: Mapping[str, Any], arn: Arn, kind: TargetKind | None
 def _check_message_group(parameters: Mapping[str, Any]) -> None:
     if not parameters.get("MessageGroupId"):
         raise InvalidInputError(
-            "SqsParameters.MessageGroupId", "a FIFO queue needs it", 'Set SqsParameters={"MessageGroupId": "…"}'
+            "SqsParameters.MessageGroupId", "a FIFO queue requires it", 'Set SqsParameters={"MessageGroupId": "…"}'
         )
 
 
@@ -229,7 +231,7 @@ def _check_ecs(parameters: Mapping[str, Any]) -> None:
     check_number(parameters.get("TaskCount", 1), "EcsParameters.TaskCount", 1)
     if parameters.get("LaunchType") == "FARGATE" and not parameters.get("NetworkConfiguration"):
         remedy = 'Set {"awsvpcConfiguration": {"Subnets": […]}}'
-        raise InvalidInputError("EcsParameters.NetworkConfiguration", "a FARGATE task needs it", remedy)
+        raise InvalidInputError("EcsParameters.NetworkConfiguration", "a FARGATE task requires it", remedy)
 
 
 def _check_dead_letter_config(config: Mapping[str, Any] | None, region: str | None) -> None:
@@ -238,10 +240,10 @@ def _check_dead_letter_config(config: Mapping[str, Any] | None, region: str | No
     place, value = "DeadLetterConfig.Arn", config.get("Arn")
     arn = _parse_arn(value, place, "arn:aws:sqs:us-east-1:123456789012:NAME")
     if arn.service != "sqs" or arn.resource.endswith(".fifo"):
-        raise InvalidInputError(place, "it is not a standard SQS queue", "Name one that is not FIFO", value)
+        raise InvalidInputError(place, "it is not a standard SQS queue", "Use a standard queue", value)
     if region and arn.region != region:
         reason = f"it is in region {arn.region!r} and the rule in {region!r}"
-        raise InvalidInputError(place, reason, "Name a queue in the rule's region", value)
+        raise InvalidInputError(place, reason, "Use a queue in the rule's region", value)
 
 
 def _check_retry_policy(policy: Mapping[str, Any] | None) -> None:
@@ -254,17 +256,17 @@ def _check_retry_policy(policy: Mapping[str, Any] | None) -> None:
 
 def normalised_input(target: Mapping[str, Any]) -> dict[str, Any]:
     """
-    Validate what a target is to receive.
+    Validate the input that a target receives.
 
     :param target: the target, with AWS's member names.
-    :return: ``Input`` or ``InputTransformer`` in the form that boto3 takes, if the target has one.
-    :raises InvalidInputError: if AWS would refuse it.
+    :return: ``Input`` or ``InputTransformer`` in the form that boto3 accepts, if the target has one.
+    :raises InvalidInputError: if AWS would reject it.
     """
     wire = {name: value for name, value in target.items() if value is not None}
     given = [member for member in ("Input", "InputPath", "InputTransformer") if member in wire]
     if len(given) > 1:
-        reason = f"of Input, InputPath and InputTransformer only one may be given, and here are {' and '.join(given)}"
-        raise InvalidInputError(given[0], reason, "Leave out the others", wire[given[0]])
+        reason = f"only one of Input, InputPath and InputTransformer is allowed, and {' and '.join(given)} are set"
+        raise InvalidInputError(given[0], reason, "Remove the others", wire[given[0]])
     if given == ["Input"]:
         return {"Input": _input_text(wire["Input"])}
     if given == ["InputPath"]:
@@ -277,10 +279,10 @@ def normalised_input(target: Mapping[str, Any]) -> dict[str, Any]:
 def _input_text(value: object) -> str:
     try:
         text = value if isinstance(value, str) else to_json_text(value)
-        with suppress(RecursionError):  # nested more deeply than Python reads, which AWS may take
+        with suppress(RecursionError):  # nested too deeply for Python, but AWS may accept it
             parse_json_text(text)
     except ValueError as error:
-        remedy = "Pass what JSON can express, or a JSON string: a mere word needs quotes of its own, '\"word\"'"
+        remedy = "Pass a JSON value, or a JSON string: a plain word needs its own quotes, '\"word\"'"
         raise InvalidInputError("Input", str(error), remedy, value) from None
     check_length(text, MAX_INPUT_LENGTH, "Input")
     return text

@@ -1,4 +1,4 @@
-"""Many items packed into few requests."""
+"""Pack many items into few requests."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ def pack(items: Iterable[T], size_of: Callable[[T], int], max_bytes: int, max_it
     """
     Pack items, lazily and in order, into as few lists as the order allows.
 
-    :param items: the items; none of them is larger than ``max_bytes``.
+    :param items: the items; none may be larger than ``max_bytes``.
     :param size_of: returns an item's size in bytes.
-    :param max_bytes: the most that a list may measure, in bytes.
-    :param max_items: the most items in a list.
-    :return: lists that are not empty.
+    :param max_bytes: the maximum size of a list, in bytes.
+    :param max_items: the maximum number of items in a list.
+    :return: non-empty lists.
     """
     batch: list[T] = []
     total = 0

@@ -1,4 +1,4 @@
-"""Results that wait for their turn."""
+"""Hold results until they can be returned."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from airflow_cwevents._send.entries import EntryResult
 
-# A result with the bytes of the entry that it still holds.
+# A result, and the size in bytes of the entry it still holds.
 Held = tuple[EntryResult, int]
 
 
@@ -14,7 +14,7 @@ class ResultBuffer:
     """
     Holds results until they can be returned.
 
-    :param in_order: whether to return them in the order of their positions; if not, each as soon as it is known.
+    :param in_order: whether to return them in the order of their positions; otherwise, each as soon as it is known.
     """
 
     def __init__(self, *, in_order: bool) -> None:
@@ -27,7 +27,7 @@ class ResultBuffer:
         self._results[position] = result, held_bytes
 
     def ready(self) -> Iterator[Held]:
-        """Return the results whose turn it is, and remove them."""
+        """Yield and remove the results that can be returned now."""
         if self._in_order:
             while (held := self._results.pop(self._next, None)) is not None:
                 self._next += 1
@@ -37,6 +37,6 @@ class ResultBuffer:
                 yield self._results.pop(next(iter(self._results)))
 
     def rest(self) -> Iterator[Held]:
-        """Return all results, also those after a gap, and remove them."""
+        """Yield and remove all results, including those after a gap."""
         for position in sorted(self._results):
             yield self._results.pop(position)

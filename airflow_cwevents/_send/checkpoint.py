@@ -1,4 +1,4 @@
-"""What of an input was sent, kept where Airflow's retries find it."""
+"""Record which entries of an input were sent, so that a retry of the task sends only the rest."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 KEY = "airflow_cwevents.put_events"
-# Bounds what a retry sends twice after a kill, and keeps each value below Airflow's 65,535 bytes: an id takes 39.
+# Limits how many events are resent after a kill, and keeps each value below Airflow's 65,535 bytes: an id takes 39.
 ENTRIES_PER_CHUNK = 1_000
 SECONDS_BETWEEN_SAVES = 5.0
 
@@ -16,30 +16,30 @@ log = logging.getLogger(__name__)
 
 
 class Store(Protocol):
-    """What we need of Airflow's task state store (3.3 and up): values by key, kept over the retries of a task."""
+    """The subset of Airflow's task state store (3.3 and up) used here: values by key, kept across a task's retries."""
 
     def get(self, key: str) -> Any:
         """Return the value, or None."""
 
     def set(self, key: str, value: Any) -> None:
-        """Store a value that JSON can express."""
+        """Store a JSON-serializable value."""
 
     def delete(self, key: str) -> None:
-        """Forget the value, if there is one."""
+        """Delete the value, if there is one."""
 
 
 class Checkpoint:
     """
     Records which entries were sent, in chunks of a thousand, for a retry with the same input.
 
-    A chunk holds the event ids of its entries, None for those that were not sent; or, for inputs too long for that,
-    just which were not, and nothing if all were.
+    A chunk holds the event ids of its entries, None for those that were not sent. For inputs too long for that, it
+    holds only the indexes of unsent entries, and is omitted if all were sent.
 
-    :param store: where to keep it; None for nowhere, as before Airflow 3.3: a retry then sends everything again.
+    :param store: where to store it; None before Airflow 3.3: a retry then resends everything.
     :param fingerprint: identifies the input; if it changed, everything is sent.
-    :param keep_ids: whether the event ids are wanted at the end.
-    :param max_tries: Airflow's number of that name, which a task that is cleared has raised, and a retry has not: a
-        task that had finished and is cleared is meant to send again.
+    :param keep_ids: whether to keep the event ids for the result.
+    :param max_tries: the task instance's ``max_tries``, which clearing a task raises and a retry does not: a finished
+        task that is cleared sends everything again.
     :param clock: seconds, as :func:`time.monotonic` returns them.
     """
 
@@ -90,7 +90,7 @@ class Checkpoint:
 
     def record(self, index: int, event_id: str | None) -> None:
         """
-        Record what became of an entry, in any order, and save that after every thousand.
+        Record the outcome of an entry, in any order, and save after every thousand.
 
         :param index: its index in the input.
         :param event_id: its event id; None if it was not sent.
@@ -104,19 +104,19 @@ class Checkpoint:
             self.save()
 
     def tick(self) -> None:
-        """Save what was recorded if that was not done for five seconds."""
+        """Save if the last save was at least five seconds ago."""
         if self._clock() - self._saved_at >= SECONDS_BETWEEN_SAVES:
             self.save()
 
     def save(self) -> None:
-        """Save what was recorded since it was saved last. If that fails, sending goes on: there is a warning."""
+        """Save what changed since the last save. A failure is logged as a warning; sending continues."""
         self._records = 0
         self._saved_at = self._clock()
         if self._changed_chunks:
             self._save(finished=False)
 
     def finish(self) -> None:
-        """Save that all is done: a retry, as the result could not be handed over, finds it; a cleared task does not."""
+        """Mark the input as sent, for a retry after the result could not be returned; a cleared task ignores it."""
         self._save(finished=True)
 
     def _save(self, *, finished: bool) -> None:
@@ -128,7 +128,7 @@ class Checkpoint:
             header = {"fingerprint": self._fingerprint, "done": self._done, "chunks": sorted(self._stored_chunks)}
             self._store.set(KEY, {**header, "max_tries": self._max_tries} if finished else header)
         except Exception:
-            log.warning("Progress could not be saved; a retry may resend events", exc_info=True)
+            log.warning("Could not save progress; a retry may resend events", exc_info=True)
         else:
             self._changed_chunks.clear()
 
@@ -137,7 +137,7 @@ class Checkpoint:
             for key in (KEY, *map(_chunk_key, chunks)):
                 store.delete(key)
         except Exception:
-            log.warning("The progress of a previous attempt could not be deleted", exc_info=True)
+            log.warning("Could not delete the progress of a previous attempt", exc_info=True)
 
     def _put(self, index: int, event_id: str | None) -> None:
         chunk = index // ENTRIES_PER_CHUNK
@@ -178,7 +178,7 @@ class Checkpoint:
             self._load_chunk(chunk, self._store.get(_chunk_key(chunk)))
 
     def _load_chunk(self, chunk: int, value: list[Any] | None) -> None:
-        """Take in what a chunk says; of one that is missing, nothing counts as sent."""
+        """Load a chunk; if it is missing, its entries count as unsent."""
         start = chunk * ENTRIES_PER_CHUNK
         if not self._keep_ids:
             end = min(start + ENTRIES_PER_CHUNK, self._done)

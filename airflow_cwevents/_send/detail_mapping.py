@@ -1,4 +1,4 @@
-"""Entries made of details: what the Source and the DetailType are, and where they come from."""
+"""Build entries from details: set Source and DetailType, or look them up in the detail."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import jmespath
 
 from airflow_cwevents.exceptions import InvalidEntryError, InvalidInputError
 
-# JMESPath's own sign for the value that it looks into; no source or detail type begins with it.
+# JMESPath's sign for the current value; no source or detail type begins with it.
 JMESPATH_SIGN = "@"
 
 
 class EntryMapping:
     """
-    Makes entries of details.
+    Builds entries from details.
 
     :param source: the ``Source`` of all entries, or a JMESPath into the detail that begins with ``@``, such as
         ``@.app``.
     :param detail_type: the ``DetailType``, likewise.
-    :raises InvalidInputError: if one is missing, or is not a JMESPath.
+    :raises InvalidInputError: if either is missing or not a valid JMESPath.
     """
 
     def __init__(self, source: str | None, detail_type: str | None) -> None:
@@ -29,7 +29,7 @@ class EntryMapping:
 
     def entry(self, detail: Any, index: int) -> dict[str, Any]:
         """
-        Make an entry.
+        Build an entry from a detail.
 
         :param detail: the detail, a dict.
         :param index: its index in the input, for errors.
@@ -52,15 +52,15 @@ def entry_mapping(source: str | None, detail_type: str | None) -> EntryMapping |
 
     :param source: the parameter ``source``.
     :param detail_type: the parameter ``detail_type``.
-    :return: the mapping; None if the input is entries already, as neither is given.
-    :raises InvalidInputError: if only one is given, or one is not a JMESPath.
+    :return: the mapping; None if neither is set, as the input then consists of entries.
+    :raises InvalidInputError: if only one is set, or one is not a valid JMESPath.
     """
     return EntryMapping(source, detail_type) if source or detail_type else None
 
 
 def _getter(place: str, value: str | None) -> Callable[[Mapping[str, Any], int], str]:
     if not value:
-        remedy = "Set both source and detail_type for an input of details, or neither for one of entries"
+        remedy = "Set both source and detail_type if the input is details, or neither if it is entries"
         raise InvalidInputError(place, "it is missing", remedy, value)
     if not isinstance(value, str):
         reason = f"it is of type {type(value).__name__}"
@@ -70,8 +70,8 @@ def _getter(place: str, value: str | None) -> Callable[[Mapping[str, Any], int],
     try:
         expression = jmespath.compile(value)
     except jmespath.exceptions.JMESPathError as error:
-        remedy = "See https://jmespath.org for what can be written"
-        raise InvalidInputError(place, f"{value!r} is not a JMESPath: {error}", remedy, value) from None
+        remedy = "See https://jmespath.org for the syntax"
+        raise InvalidInputError(place, f"{value!r} is not a valid JMESPath: {error}", remedy, value) from None
     member = {"source": "Source", "detail_type": "DetailType"}[place]
 
     def look_up(detail: Mapping[str, Any], index: int) -> str:

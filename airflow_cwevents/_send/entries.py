@@ -1,5 +1,5 @@
 """
-Entries of PutEvents: one entry checked, brought into the form that AWS takes, and measured.
+Validate an entry of PutEvents, convert it to the form that AWS accepts, and measure it.
 
 .. seealso:: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsRequestEntry.html
 """
@@ -23,9 +23,9 @@ from airflow_cwevents._aws.limits import (
 )
 from airflow_cwevents.exceptions import EntryTooLargeError, InvalidEntryError, InvalidInputError
 
-# What a file of failed entries says of each beside the entry itself; left out when the entry is sent again.
+# The members that a file of failed entries adds to each entry; omitted when the entry is sent again.
 FAILURE_MEMBERS = frozenset({"ErrorCode", "ErrorMessage"})
-# Whether something is a dict is known at once, whether it is another mapping is looked up.
+# A dict is recognized at once; checking for other mappings is slower.
 _MAPPING = (dict, Mapping)
 
 
@@ -44,13 +44,13 @@ class Entry(TypedDict, total=False):
 @dataclass(slots=True)
 class EntryResult:
     """
-    What became of one entry: it has an event id, or an error code and message.
+    The outcome of an entry: an event id, or an error code and message.
 
     :ivar index: the entry's index in the input, from 0.
     :ivar event_id: the id under which the event is delivered; None if it was not accepted.
-    :ivar error_code: why it was not: AWS's code, or the name of the error.
-    :ivar error_message: the same in words.
-    :ivar retryable: whether the same entry could be accepted another time.
+    :ivar error_code: AWS's error code, or the name of the error, if it was not accepted.
+    :ivar error_message: the error message.
+    :ivar retryable: whether another attempt with the same entry may succeed.
     :ivar entry: the entry, if it was not accepted.
     """
 
@@ -65,14 +65,14 @@ class EntryResult:
 @dataclass(slots=True)
 class SizedEntry:
     """
-    A validated entry on its way.
+    A validated entry, with its state while it is sent.
 
     :ivar index: the entry's index in the input, from 0.
-    :ivar entry: the entry as boto3 takes it.
+    :ivar entry: the entry as boto3 accepts it.
     :ivar size: its size in bytes.
-    :ivar position: its position in what is sent, from 0; entries that an earlier attempt sent are not counted.
-    :ivar failures: how often AWS did not accept it.
-    :ivar failed_since: when it failed first, by the sender's clock, in seconds.
+    :ivar position: its position among the entries to send, from 0; those that a previous attempt sent are not counted.
+    :ivar failures: how many attempts have failed.
+    :ivar failed_since: when it first failed, by the sender's clock, in seconds.
     """
 
     index: int
@@ -90,16 +90,16 @@ def normalise_entry(
     members: frozenset[str] = ENTRY_MEMBERS,
 ) -> dict[str, Any]:
     """
-    Check an entry, and bring it into the form that boto3 takes.
+    Validate an entry, and convert it to the form that boto3 accepts.
 
-    ``Detail`` becomes a JSON string, ``Time`` an aware datetime (UTC by default), the default bus is filled in.
+    ``Detail`` becomes a JSON string, ``Time`` an aware datetime (UTC by default), and the default bus is filled in.
 
-    :param entry: the entry, with AWS's member names. A member that is None counts as left out.
+    :param entry: the entry, with AWS's member names. Members that are None are omitted.
     :param index: its index in the input, for errors.
     :param event_bus_name: the bus for an entry that names none.
-    :param members: the members that an entry can have.
+    :param members: the members that an entry may have.
     :return: a new dict.
-    :raises InvalidEntryError: if AWS would refuse the entry, or accept and drop it.
+    :raises InvalidEntryError: if AWS would reject the entry, or accept and drop it.
     """
     if not isinstance(entry, _MAPPING):
         raise InvalidEntryError(index, "", f"it is of type {type(entry).__name__}", "Pass a dict", entry)
@@ -127,11 +127,11 @@ def entry_size_bytes(entry: Entry | Mapping[str, Any]) -> int:
     """
     Measure an entry as AWS does.
 
-    ``TraceHeader`` is counted too: AWS's page does not name it, AWS's own Kafka connector counts it.
+    ``TraceHeader`` is counted too: AWS's page does not mention it, but AWS's Kafka connector counts it.
 
     :param entry: the entry; a ``Detail`` that is not a string counts as its compact JSON.
     :return: its size in bytes.
-    :raises UnicodeEncodeError: if a string contains half of a surrogate pair.
+    :raises UnicodeEncodeError: if a string contains a lone surrogate.
 
     .. seealso:: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html
     """
@@ -149,20 +149,20 @@ def entry_size_bytes(entry: Entry | Mapping[str, Any]) -> int:
 
 def check_size(entry: Mapping[str, Any], index: int, max_bytes: int = MAX_REQUEST_BYTES) -> int:
     """
-    Measure an entry that has to fit into a request.
+    Measure an entry, and check that it fits into a request.
 
     :param entry: the entry, normalised.
     :param index: its index in the input, for errors.
-    :param max_bytes: what a request holds, in bytes.
+    :param max_bytes: the maximum size of a request, in bytes.
     :return: the entry's size in bytes.
-    :raises EntryTooLargeError: if no request can hold it.
-    :raises InvalidEntryError: if its text is none that UTF-8 can express.
+    :raises EntryTooLargeError: if it exceeds the maximum.
+    :raises InvalidEntryError: if it contains a string that UTF-8 cannot encode.
     """
     try:
         size = entry_size_bytes(entry)
     except UnicodeEncodeError as error:
-        reason = f"it contains half of a surrogate pair, {error.object[error.start]!r}"
-        raise InvalidEntryError(index, "", reason, "Use characters that UTF-8 can express") from None
+        reason = f"it contains the lone surrogate {error.object[error.start]!r}"
+        raise InvalidEntryError(index, "", reason, "Remove it; UTF-8 cannot encode it") from None
     if size > max_bytes:
         raise EntryTooLargeError(index, size, max_bytes)
     return size
@@ -183,7 +183,7 @@ def _check_source(wire: Mapping[str, Any], index: int) -> None:
             index,
             "Source",
             "only AWS's own services may use a source that begins with 'aws.'",
-            "Choose another",
+            "Use another source",
             source,
         )
 
@@ -210,14 +210,14 @@ def _detail_text(detail: object, index: int) -> str:
     if isinstance(detail, _MAPPING):
         return _detail_from_mapping(detail, index)
     reason = "it is missing" if detail is None else f"it is of type {type(detail).__name__}, not a JSON object"
-    raise InvalidEntryError(index, "Detail", reason, "Pass a dict, {} for an empty one", detail)
+    raise InvalidEntryError(index, "Detail", reason, "Pass a dict; {} if it is empty", detail)
 
 
 def _detail_from_mapping(detail: Mapping[str, Any], index: int) -> str:
     try:
         return to_json_text(detail)
     except ValueError as error:
-        remedy = "Use text, numbers, booleans, None, lists and dicts only; a datetime as its .isoformat()"
+        remedy = "Use only strings, numbers, booleans, None, lists and dicts; convert datetimes with .isoformat()"
         raise InvalidEntryError(index, "Detail", str(error), remedy, detail) from None
 
 
@@ -230,7 +230,7 @@ def _check_detail_text(detail: str, index: int) -> None:
         remedy = "Pass a dict, or a JSON object as a string"
         raise InvalidEntryError(index, "Detail", str(error), remedy, detail) from None
     if not isinstance(value, dict):
-        reason = f"it is a JSON {JSON_TYPE_NAMES[type(value)]}, and AWS takes JSON objects only"
+        reason = f"it is a JSON {JSON_TYPE_NAMES[type(value)]}, and AWS accepts only JSON objects"
         raise InvalidEntryError(index, "Detail", reason, 'Wrap it, such as {"value": …}', detail)
 
 
@@ -246,7 +246,7 @@ def _parsed_time(value: object) -> object:
     try:
         if isinstance(value, str):
             return datetime.fromisoformat(value)
-        if isinstance(value, int | float) and not isinstance(value, bool):  # boto3 takes seconds since 1970 as well
+        if isinstance(value, int | float) and not isinstance(value, bool):  # boto3 also accepts seconds since 1970
             return datetime.fromtimestamp(value, UTC)
     except (ValueError, OverflowError, OSError):
         return None

@@ -1,4 +1,4 @@
-"""Entries that were not sent: counted, named, and written where they can be sent again."""
+"""Collect the entries that failed: count them, and write them to a file that can be sent again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from airflow_cwevents._send.entries import EntryResult
 
-# With a file that has them all, an error need not carry a million.
+# If a file has all of them, the error lists only the first.
 MAX_CARRIED_WITH_FILE = 1_000
 
 log = logging.getLogger(__name__)
@@ -27,16 +27,16 @@ log = logging.getLogger(__name__)
 
 class Failures:
     """
-    Collects the entries that were not sent. A file that cannot be written keeps nothing from being sent.
+    Collects the entries that failed. An error while writing the file does not stop sending.
 
-    :param path: the file to write them to, as JSON Lines, compressed if its name ends in ``.gz``; None for none. It is
-        begun at the first of them.
-    :param noun: what the entries are called in the error.
+    :param path: the file to write them to, as JSON Lines, compressed if its name ends in ``.gz``; None for no file. It
+        is created at the first failure.
+    :param noun: what to call the entries in the error.
     """
 
     def __init__(self, path: ObjectStoragePath | None, noun: Literal["entry", "line"]) -> None:
         self.counts: Counter[str] = Counter()
-        #: What kept the file from being written; None if nothing did.
+        #: The error while writing the file; None if there was none.
         self.file_error: Exception | None = None
         self._path = path
         self._noun = noun
@@ -51,7 +51,7 @@ class Failures:
         return self.counts.total()
 
     def add(self, result: EntryResult) -> None:
-        """Take note of an entry that was not sent."""
+        """Add an entry that was not sent."""
         failed = FailedEntry(result.index, str(result.error_code), str(result.error_message))
         self.counts[failed.code] += 1
         self._retryable = self._retryable or result.retryable
@@ -62,24 +62,24 @@ class Failures:
             self._carried.append(failed)
 
     def close(self) -> None:
-        """Finish the file."""
+        """Close the file."""
         with self._noted_errors():
             self._files.close()
 
     def remove_outdated_file(self) -> None:
-        """Remove the file of entries that were sent since; a failure is only a warning."""
+        """Remove the file if its entries have been sent since; an error only causes a warning."""
         if self._path is not None and not self.total:
             try:
                 self._path.unlink(missing_ok=True)
             except Exception:
-                log.warning("%s may name entries that were sent since, and was not removed", self._path, exc_info=True)
+                log.warning("Could not remove %s; it may list entries that were sent since", self._path, exc_info=True)
 
     def error(self, sent: int) -> PutEventsError:
         """
         Return the error that reports them.
 
         :param sent: how many entries were sent.
-        :return: the error; permanent if none of them could be sent another time.
+        :return: the error; permanent if no entry can succeed on a retry.
         """
         return PutEventsError(
             sorted(self._carried, key=attrgetter("index")),
@@ -103,7 +103,7 @@ class Failures:
             self._file = self._open(path)
         members = dict(entry) if isinstance(entry, Mapping) else {"Text": entry}
         line = {**members, "ErrorCode": failed.code, "ErrorMessage": failed.message}
-        # escaped, as half of a surrogate pair, which UTF-8 cannot express, is one of the reasons to be here
+        # escaped, as an entry may have failed because of a lone surrogate, which UTF-8 cannot encode
         self._file.write(json.dumps(line, default=_to_text).encode() + b"\n")
 
     def _open(self, path: ObjectStoragePath) -> IO[bytes] | gzip.GzipFile:

@@ -1,4 +1,4 @@
-"""JSON Lines, read from wherever Airflow's ``ObjectStoragePath`` reaches, in flat memory."""
+"""Read JSON Lines from any ``ObjectStoragePath``, in constant memory."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from airflow_cwevents._aws.json_text import parse_json_text
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
-# Sixteen times what a request may hold: a longer line is not an entry, and must not fill the memory.
+# Sixteen times the maximum size of a request: a longer line cannot be an entry, and must not exhaust memory.
 MAX_LINE_BYTES = 16 * 1024 * 1024
 
 
 class BadLineError(ValueError):
     """
-    A line that is not JSON.
+    A line is not valid JSON.
 
     :param text: the line, or its beginning.
     """
@@ -32,10 +32,10 @@ class BadLineError(ValueError):
 @contextmanager
 def open_lines(path: ObjectStoragePath) -> Iterator[Iterator[tuple[int, bytes]]]:
     """
-    Open a file of lines; one whose name ends in ``.gz`` is decompressed.
+    Open a file of lines; decompress it if its name ends in ``.gz``.
 
     :param path: the file.
-    :return: the lines that are not blank, with their indexes, from 0.
+    :return: the non-blank lines with their indexes, from 0.
     """
     with path.open("rb") as raw:  # type: ignore[no-untyped-call]
         if path.name.endswith(".gz"):
@@ -47,11 +47,11 @@ def open_lines(path: ObjectStoragePath) -> Iterator[Iterator[tuple[int, bytes]]]
 
 def parse_line(line: bytes) -> Any:
     """
-    Read a line.
+    Parse a line.
 
     :param line: the line, in UTF-8.
     :return: its value.
-    :raises BadLineError: if it is not JSON, or too long to be read.
+    :raises BadLineError: if it is not valid JSON, or too long.
     """
     if len(line) >= MAX_LINE_BYTES:
         raise BadLineError(f"it is longer than {MAX_LINE_BYTES} bytes", line[:1000].decode(errors="replace"))

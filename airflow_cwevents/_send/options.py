@@ -1,4 +1,4 @@
-"""How to send, checked."""
+"""Options of a send, validated."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ MAX_CONCURRENCY = 256
 @dataclass(frozen=True, slots=True)
 class SendOptions:
     """
-    How to send.
+    Options of a send.
 
     :param max_bytes: the maximum size of a request's entries, in bytes; some regions still have 262,144.
     :param max_concurrency: the maximum number of requests in flight, 1 to 256.
     :param max_attempts: the maximum number of attempts for an entry.
     :param max_retry_seconds: how long after its first failure an entry is still retried, in seconds.
     :param max_events_per_second: the maximum rate, in events per second; None for as fast as AWS accepts.
-    :raises InvalidInputError: if one of them is out of range.
+    :raises InvalidInputError: if a value is out of range.
     """
 
     max_bytes: int = MAX_REQUEST_BYTES
@@ -34,8 +34,8 @@ class SendOptions:
         for name, valid, remedy in (
             ("max_bytes", self.max_bytes >= 1, "Use the maximum size of a request in your region, in bytes"),
             ("max_concurrency", 1 <= self.max_concurrency <= MAX_CONCURRENCY, f"Use 1 to {MAX_CONCURRENCY}"),
-            ("max_attempts", self.max_attempts >= 1, "Use 1 to send every entry once, or more"),
-            ("max_retry_seconds", self.max_retry_seconds >= 0, "Use seconds, 0 or more"),
+            ("max_attempts", self.max_attempts >= 1, "Use 1 or more; 1 disables retries"),
+            ("max_retry_seconds", self.max_retry_seconds >= 0, "Use 0 or more seconds"),
             ("max_events_per_second", rate is None or rate > 0, "Use a positive number, or None"),
         ):
             if not valid:

@@ -1,24 +1,24 @@
-"""An outage: for minutes, no request succeeds."""
+"""Detect an outage: no request has succeeded for minutes."""
 
 from __future__ import annotations
 
-# So long after requests began to fail, without one that succeeded since, no more are sent.
+# Sending stops if all requests have failed for this long.
 OUTAGE_SECONDS = 300.0
 
 
 class OutageWatch:
-    """Notices when requests have only failed for so long that each of millions of entries would wait in vain."""
+    """Detects when all requests have failed for so long that further retries are pointless."""
 
     def __init__(self) -> None:
         self._failing_since: float | None = None
 
     def on_success(self) -> None:
-        """Note that a request succeeded."""
+        """Record a successful request."""
         self._failing_since = None
 
     def on_failure(self, failed_at: float) -> bool:
         """
-        Note that a request failed transiently.
+        Record a transient failure of a request.
 
         :param failed_at: when, in seconds of the sender's clock.
         :return: whether it is an outage.

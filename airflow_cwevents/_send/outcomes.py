@@ -1,4 +1,4 @@
-"""What answers mean for the entries of a request."""
+"""Interpret responses and errors for the entries of a request."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Failure:
     Why an entry was not accepted.
 
     :ivar code: AWS's error code, or the name of an error.
-    :ivar message: the same in words, without payloads.
-    :ivar retry: whether the sender sends the entry again.
-    :ivar transient: whether another attempt may succeed, also where the sender makes none itself.
+    :ivar message: the error message, without payloads.
+    :ivar retry: whether the sender retries the entry.
+    :ivar transient: whether another attempt may succeed, even if the sender does not retry it.
     """
 
     code: str
@@ -34,16 +34,16 @@ class Failure:
 
     @property
     def is_throttling(self) -> bool:
-        """Whether AWS accepts the same entry at a lower rate."""
+        """Whether AWS throttled the entry, and would accept it at a lower rate."""
         return self.code in THROTTLING_CODES
 
 
 def entry_failure(result: Mapping[str, Any]) -> Failure:
     """
-    Explain an entry of a successful request that was not accepted.
+    Return why an entry of a successful request was not accepted.
 
     :param result: the entry's result, without ``EventId``; empty if the response has none for it.
-    :return: why.
+    :return: the failure.
     """
     code = result.get("ErrorCode") or MISSING_RESULT
     message = shortened(result.get("ErrorMessage") or "AWS's response has no result for this entry")
@@ -53,20 +53,20 @@ def entry_failure(result: Mapping[str, Any]) -> Failure:
 
 def request_failure(error: Exception) -> Failure:
     """
-    Explain a request that failed as a whole.
+    Return why a request failed as a whole.
 
     :param error: what boto3 raised.
-    :return: why, for each of its entries.
+    :return: the failure, which applies to each of its entries.
     """
-    # botocore has retried its own errors already, but for a response that it cannot parse
+    # botocore has already retried its own errors, except a response that it cannot parse
     retry = not isinstance(error, BotoCoreError | ClientError) or isinstance(error, ResponseParserError)
     return Failure(error_code(error), error_message(error), retry, retry or is_transient(error))
 
 
 def is_too_large(failure: Failure, entries: int) -> bool:
     """
-    Return whether a request should be sent in halves, so that one entry does not cost the others their place.
+    Return whether to split a request in halves, so that one large entry does not fail the others.
 
-    A region with a lower limit refuses whole requests as well.
+    A region with a lower limit also rejects whole requests.
     """
     return failure.code in _TOO_LARGE_CODES and entries > 1

@@ -1,4 +1,4 @@
-"""Entries validated and measured before they are sent, and their buses looked up."""
+"""Validate and measure entries before they are sent, and check that their buses exist."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ BUS_NOT_FOUND = "EventBusNotFound"
 
 class Preparation:
     """
-    Makes entries ready to be sent: normalised, measured, and each bus looked up once.
+    Prepares entries for sending: normalises and measures them, and checks each bus once.
 
     :param event_bus_name: the bus for entries that name none.
     :param max_bytes: the maximum size of a request, in bytes.
     :param members: the members that an entry can have.
-    :param check_event_bus: raises if a bus does not exist; None to let every bus pass.
+    :param check_event_bus: raises if a bus does not exist; None to skip the check.
     """
 
     def __init__(
@@ -40,11 +40,12 @@ class Preparation:
 
     def prepare(self, entries: Iterable[Entry | Mapping[str, Any]]) -> Iterable[SizedEntry | EntryResult]:
         """
-        Make entries ready.
+        Prepare entries.
 
         :param entries: the entries.
-        :return: those of a list or tuple at once; of any other iterable one by one, bad ones as failed results.
-        :raises InvalidEntryError: at a bad entry of a list or tuple.
+        :return: prepared entries: lists and tuples are validated at once; other iterables are prepared lazily, and
+            invalid entries become failed results.
+        :raises InvalidEntryError: if a list or tuple contains invalid entries.
         """
         if isinstance(entries, list | tuple):
             return self._prepare_all(entries)
@@ -56,7 +57,7 @@ class Preparation:
 
         :param index: its index in the input.
         :param entry: the entry.
-        :return: the entry, or its failed result if it is bad.
+        :return: the prepared entry, or a failed result if it is invalid.
         """
         try:
             return self.prepare_one(index, entry)
@@ -72,7 +73,7 @@ class Preparation:
         :param index: its index in the input.
         :param entry: the entry.
         :return: the entry.
-        :raises InvalidEntryError: if it is bad.
+        :raises InvalidEntryError: if it is invalid.
         :raises EventBusNotFoundError: if it names a bus that does not exist.
         """
         wire = normalise_entry(entry, index, self._event_bus_name, self._members)
@@ -84,15 +85,15 @@ class Preparation:
         """
         Validate and measure entries, all of which must be valid.
 
-        :param entries: the entries; after an invalid one they are read on to report the first ten.
-        :return: the entries, as long as all are valid.
+        :param entries: the entries; reading continues after an invalid one, to report the first ten.
+        :return: the prepared entries, until the first invalid one.
         :raises InvalidEntryError: if some are invalid; its message lists the first ten.
         :raises EventBusNotFoundError: if one names a bus that does not exist.
         """
         return all_valid(self.prepare_one, entries)
 
     def _prepare_all(self, entries: Sequence[Entry | Mapping[str, Any]]) -> Iterator[SizedEntry]:
-        """Make entries ready at once; kept apart from their sizes, they are less work for the garbage collector."""
+        """Prepare all entries; keeping them apart from their sizes is less work for the garbage collector."""
         wires: list[Mapping[str, Any]] = []
         sizes: list[int] = []
         for ready in self.validated(entries):
@@ -103,7 +104,7 @@ class Preparation:
     def _check_bus_once(self, event_bus_name: str | None) -> None:
         if event_bus_name in self._known_buses:
             return
-        if event_bus_name in self._missing_buses:  # each entry its own error: one raised again keeps every frame
+        if event_bus_name in self._missing_buses:  # a new error each: re-raising one keeps every frame
             raise EventBusNotFoundError(event_bus_name)
         try:
             if self._check_event_bus:

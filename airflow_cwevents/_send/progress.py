@@ -1,4 +1,4 @@
-"""Progress of a long send, logged every few seconds."""
+"""Log the progress of a long send every few seconds."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ SECONDS_BETWEEN_LINES = 10.0
 
 class ProgressLog:
     """
-    Logs the progress of a send: how many of how many, how fast, and for how much longer.
+    Logs the progress of a send: the number of events sent and in total, the rate, and the time left.
 
-    :param log: where to.
-    :param total: how many entries there are; None if that is not known.
-    :param done: how many were sent before.
+    :param log: the logger.
+    :param total: the number of entries; None if unknown.
+    :param done: how many a previous attempt sent.
     :param clock: seconds, as :func:`time.monotonic` returns them.
     """
 
@@ -36,17 +36,17 @@ class ProgressLog:
         self._done_before = done
         self._clock = clock
         self._began_at = self._logged_at = clock()
-        #: How many entries were sent, or failed; to be counted by who sees them.
+        #: How many entries were sent or failed; updated by the caller.
         self.seen = 0
 
     @property
     def seconds(self) -> float:
-        """How long it has taken so far, in seconds."""
+        """The time since the start, in seconds."""
         return self._clock() - self._began_at
 
     def tick(self, failed: int) -> None:
         """
-        Log a line if it is time.
+        Log a line if one is due.
 
         :param failed: how many have failed so far.
         """

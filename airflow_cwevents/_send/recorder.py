@@ -1,4 +1,4 @@
-"""Results of a run, recorded wherever they are needed, and summed up."""
+"""Record the results of a run in the checkpoint, the failures and the progress log."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class SendSummary:
     The summary of a send.
 
     :ivar sent: how many entries were sent, in this attempt and the previous ones.
-    :ivar failed: how many were not, and are tolerated.
+    :ivar failed: how many failed and are tolerated.
     :ivar requests: how many requests this attempt made.
-    :ivar bytes: the size of the entries in them, in bytes.
+    :ivar bytes: the size of their entries, in bytes.
     :ivar seconds: how long this attempt took, in seconds.
     """
 
@@ -47,7 +47,7 @@ class RunRecorder:
     progress: ProgressLog
 
     def record(self, results: Iterable[EntryResult]) -> None:
-        """Record results as they come."""
+        """Record results as they arrive."""
         for result in results:
             self.checkpoint.record(result.index, result.event_id)
             self.progress.seen += 1
@@ -55,11 +55,11 @@ class RunRecorder:
                 self.failures.add(result)
 
     def tick(self) -> None:
-        """Save and log what has been recorded, if it is time."""
+        """Save the checkpoint and log progress, if due."""
         self.checkpoint.tick()
         self.progress.tick(self.failures.total)
 
     def close(self) -> None:
-        """Save what has been recorded, and finish the file of failed entries."""
+        """Save the checkpoint, and close the file of failed entries."""
         self.checkpoint.save()
         self.failures.close()

@@ -1,4 +1,4 @@
-"""Entries that failed and are sent again."""
+"""Keep failed entries until they are due for a retry."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from airflow_cwevents._send.entries import SizedEntry
     from airflow_cwevents._send.options import SendOptions
 
-# From attempt to attempt the wait doubles, up to a maximum; in seconds.
+# The wait doubles with each attempt, up to a maximum; in seconds.
 FIRST_WAIT_SECONDS = 0.2
 MAX_WAIT_SECONDS = 20.0
 
@@ -31,9 +31,9 @@ def backoff_seconds(failures: int) -> float:
 
 class RetryQueue:
     """
-    Keeps entries until they are due to be sent again.
+    Keeps failed entries until they are due for a retry.
 
-    :param options: how often and for how long an entry is sent again.
+    :param options: how often and for how long an entry is retried.
     :param wait: returns the seconds before the next attempt, by the number of failures.
     :param clock: seconds, as :func:`time.monotonic` returns them.
     """
@@ -46,11 +46,11 @@ class RetryQueue:
 
     def add(self, item: SizedEntry, *, retry: bool) -> bool:
         """
-        Count a failure of an entry, and keep it if it is to be sent again.
+        Record a failure of an entry, and queue it if it is to be retried.
 
         :param item: the entry.
         :param retry: whether another attempt may succeed.
-        :return: whether it is kept; if not, it has failed for good.
+        :return: whether it is queued; if not, it has failed permanently.
         """
         now = self._clock()
         item.failed_since = item.failed_since or now
@@ -64,11 +64,11 @@ class RetryQueue:
         return True
 
     def pop_due(self) -> SizedEntry | None:
-        """Return the entry that has been due for longest, and remove it; None if none is due."""
+        """Remove and return the entry that has been due the longest; None if none is due."""
         if self._entries and self._entries[0][0] <= self._clock():
             return heapq.heappop(self._entries)[2]
         return None
 
     def seconds_until_due(self) -> float | None:
-        """Return when the next entry is due, in seconds from now; None if there is none."""
+        """Return the seconds until the next entry is due; None if the queue is empty."""
         return max(0.0, self._entries[0][0] - self._clock()) if self._entries else None

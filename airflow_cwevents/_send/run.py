@@ -1,4 +1,4 @@
-"""Senders of one client: made, and stopped together."""
+"""Create the senders of one client, and stop them together."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class EventSending:
 
     def preparation(self, event_bus_name: str | None, max_bytes: int, *, check_event_bus: bool) -> Preparation:
         """
-        Return what validates and measures entries.
+        Return an object that validates and measures entries.
 
         :param event_bus_name: name or ARN of the bus for entries that name none; None for the default bus.
         :param max_bytes: the maximum size of a request, in bytes.
-        :param check_event_bus: whether to make sure that each named bus exists.
+        :param check_event_bus: whether to check that each named bus exists.
         :raises InvalidInputError: if the bus belongs to another API.
         :raises EventBusNotFoundError: if the bus does not exist.
         """
@@ -58,13 +58,13 @@ class EventSending:
         """
         Return a sender of prepared entries.
 
-        :param entries: the entries; those that cannot be sent, as their results.
+        :param entries: prepared entries, and failed results of those that cannot be sent.
         :param options: how to send.
         :param endpoint_id: the id of a global endpoint.
-        :param in_order: whether to yield the results in input order; if not, each as soon as it is known.
-        :param on_tick: called every second or more often, between the results.
+        :param in_order: whether to yield the results in input order; otherwise, each as soon as it is known.
+        :param on_tick: called at least once a second, between results.
         :return: an iterator of :class:`~airflow_cwevents._send.entries.EntryResult`, one for each entry.
-        :raises InvalidInputError: if the endpoint needs a package that is missing.
+        :raises InvalidInputError: if the endpoint requires a package that is not installed.
         """
         request = self._request_function(endpoint_id)
         sender = EventSender(request, entries, options, backoff_seconds, in_order=in_order, on_tick=on_tick)
@@ -83,7 +83,7 @@ class EventSending:
         if importlib.util.find_spec("awscrt") is None:
             raise InvalidInputError(
                 "endpoint_id",
-                "a global endpoint needs SigV4A signatures, which need the package awscrt",
+                "a global endpoint requires SigV4A signatures, and the package awscrt is not installed",
                 "Install 'botocore[crt]' where the task runs",
                 endpoint_id,
             )

@@ -1,4 +1,4 @@
-"""Any number of entries sent concurrently, in bounded memory."""
+"""Send any number of entries concurrently, in bounded memory."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ from airflow_cwevents.exceptions import PutEventsStoppedError
 if TYPE_CHECKING:
     from airflow_cwevents._send.options import SendOptions
 
-# So many invalid entries in a row are reported before more are read.
+# The maximum number of invalid entries in a row before their results are yielded.
 MAX_BAD_IN_A_ROW = 20
-# How long results may wait while entries are read, in seconds.
+# The maximum time that results wait while entries are read, in seconds.
 SUBMIT_SECONDS = 0.02
 # The maximum time between two calls of on_tick, in seconds.
 TICK_SECONDS = 1.0
-# Airflow kills a task 5 seconds after it asked it to end; the checkpoint needs some of them.
+# Airflow kills a task 5 seconds after SIGTERM; saving the checkpoint needs some of that time.
 STOP_GRACE_SECONDS = 3.0
 
 
 class EventSender(Iterator[EntryResult]):
     """
-    Sends entries; iterating over it does the sending, and yields a result for each. Dropping it stops sending.
+    Sends entries while it is iterated over, and yields a result for each. Dropping the iterator stops sending.
 
-    After the results that are known, it raises :class:`PutEventsStoppedError` if :meth:`stop` was called, or if all
-    requests failed for five minutes.
+    After all known results, it raises :class:`PutEventsStoppedError` if :meth:`stop` was called, or if all requests
+    failed for five minutes.
 
     :param put_events: puts up to ten entries, as boto3's ``put_events(Entries=…)`` does, from any thread.
-    :param entries: the entries; those that cannot be sent, as their results. It is read as far ahead as is needed to
-        keep the requests in flight. What it raises is raised after the results of all before.
+    :param entries: prepared entries, and failed results of those that cannot be sent. It is read only as far ahead as
+        needed to keep requests in flight. Its exceptions are raised after the results of all previous entries.
     :param options: how to send.
     :param wait: returns the seconds before the next attempt, by the number of failures.
-    :param in_order: whether to yield the results in input order; if not, each as soon as it is known.
-    :param on_tick: called every second or more often, between the results.
+    :param in_order: whether to yield the results in input order; otherwise, each as soon as it is known.
+    :param on_tick: called at least once a second, between results.
     :param clock: seconds, as :func:`time.monotonic` returns them.
     """
 
@@ -70,27 +70,27 @@ class EventSender(Iterator[EntryResult]):
 
     @property
     def requests(self) -> int:
-        """How many requests were sent so far, without botocore's own retries."""
+        """The number of requests sent so far, excluding botocore's retries."""
         return self._sending.requests
 
     @property
     def bytes(self) -> int:
-        """The size of all entries in them, in bytes."""
+        """The size of all entries in these requests, in bytes."""
         return self._sending.bytes
 
     def stop(self) -> None:
-        """Send nothing more; safe to call from another thread or a signal handler."""
+        """Stop sending; safe to call from another thread or a signal handler."""
         self._sending.stop()
 
     def drain(self) -> Iterator[EntryResult]:
-        """Send nothing more, and return the results that are known and were not yielded, also after an exception."""
+        """Stop sending, and yield the known results that were not yielded yet; also works after an exception."""
         self.stop()
         self._results.close()
         return self._sending.known_when_stopped()
 
 
 class _Sending:
-    """The loop of a sender. It does not refer to the sender, so that dropping the sender ends it."""
+    """The loop of a sender. It holds no reference to the sender, so that dropping the sender ends it."""
 
     def __init__(
         self,
@@ -163,7 +163,7 @@ class _Sending:
         return self._stop_at is not None
 
     def _submit(self) -> None:
-        """Send as much as may be sent; return early if there are answers, as the source may be slow."""
+        """Submit as many requests as allowed; return early if there are answers, as the source may be slow."""
         hurry_at = self._clock() + SUBMIT_SECONDS
         self._hurried = False
         while not self._stopped and self._throttle.admits(self._transport.in_flight):
@@ -181,14 +181,14 @@ class _Sending:
         if self._halves:
             return self._halves.popleft()
         batch = next(self._batches, None)
-        if batch is None:  # the last one was cut short by what was there; there may be more by now
+        if batch is None:  # the previous iterator ended with the available entries; there may be more by now
             max_bytes = self._options.max_bytes
             self._batches = pack(self._available(), lambda item: item.size, max_bytes, MAX_ENTRIES_PER_REQUEST)
             batch = next(self._batches, None)
         return batch
 
     def _available(self) -> Iterator[SizedEntry]:
-        """Yield what can be sent now: first what is due to be sent again, then what the source has."""
+        """Yield entries that can be sent now: first the retries that are due, then those of the source."""
         bad = 0
         while bad < MAX_BAD_IN_A_ROW:
             if (due := self._retries.pop_due()) is not None:
@@ -207,7 +207,7 @@ class _Sending:
         self._hurried = True
 
     def _seconds_to_wait(self) -> float | None:
-        """Return when to look again if no answer comes before, in seconds; None if only an answer lets us go on."""
+        """Return the maximum time to wait for an answer, in seconds; None if only an answer allows progress."""
         seconds = self._seconds_until_more_can_be_sent()
         if not self._on_tick:
             return seconds
@@ -225,7 +225,7 @@ class _Sending:
         return None if self._transport.in_flight else 0.0
 
     def _settle(self) -> None:
-        """Process all answers that have come; an exception in between loses at most one of them."""
+        """Process all available answers; an exception in between loses no more than one of them."""
         while (answer := self._transport.take()) is not None:
             self._throttle.on_answer(answer.seconds)
             if answer.error is not None:
@@ -266,7 +266,7 @@ class _Sending:
             self._retry_or_fail(item, failure)
 
     def _give_up(self, reason: str) -> None:
-        why = f"for {OUTAGE_SECONDS:.0f} s no request has succeeded, the last with {reason}"
+        why = f"no request has succeeded for {OUTAGE_SECONDS:.0f} s; the last failed with {reason}"
         self._error = self._error or self._source.error or PutEventsStoppedError(self._sent, why)
         self.stop()
 

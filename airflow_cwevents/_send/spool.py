@@ -1,4 +1,4 @@
-"""Entries of a generator kept on disk: checked and counted as a whole before the first is sent, in flat memory."""
+"""Keep the entries of a generator on disk, to validate and count all before sending the first, in constant memory."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Spool:
         return self._digest.hexdigest()
 
     def write(self, entries: Iterable[SizedEntry]) -> None:
-        """Keep entries, which are ready to be sent."""
+        """Write prepared entries."""
         for item in entries:
             line = json.dumps([item.index, item.size, item.entry], default=_to_timestamp).encode()
             self._digest.update(line)
@@ -49,7 +49,7 @@ class Spool:
             self.count += 1
 
     def read(self) -> Iterator[tuple[int, int, dict[str, Any]]]:
-        """Return the entries: the index, the size in bytes and the entry of each."""
+        """Yield the index, the size in bytes and the entry of each."""
         self._file.seek(0)
         for line in self._file:
             index, size, entry = json.loads(line)

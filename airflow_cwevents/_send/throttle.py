@@ -1,4 +1,4 @@
-"""How fast a sender sends: as fast as the interpreter can, slower when AWS throttles, up to the maximum rate."""
+"""Control the rate of a sender: as fast as the interpreter allows, slower if AWS throttles, up to a maximum rate."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 INITIAL_CONCURRENCY = 4
 # How often the concurrency is reconsidered, in seconds.
 SAMPLE_SECONDS = 0.05
-# Shares of one core, which is what Python threads have between them.
+# Shares of one core, which Python threads share.
 SPARE_CPU_SHARE = 0.85
 BUSY_CPU_SHARE = 0.95
 
@@ -17,15 +17,15 @@ class Throttle:
     """
     Decides how many requests may be in flight, and when the next one may be sent.
 
-    Concurrency doubles while the interpreter has time to spare, and shrinks while threads only get into each other's
-    way. A throttled answer halves it, once for all requests that were in flight together, and holds everything
-    back for a moment that grows with each further one. Every request has a number, in the order of sending.
+    Concurrency doubles while the interpreter has spare CPU time, and shrinks while threads compete for it. Throttling
+    halves it, once for all requests that were in flight together, and pauses sending for a time that grows with each
+    repetition. Requests are numbered in the order of sending.
 
     :param max_concurrency: the maximum number of requests in flight.
     :param max_events_per_second: the maximum rate, in events per second; None for as fast as AWS accepts.
-    :param wait: how long to pause after AWS throttled, by the number of times in a row.
+    :param wait: returns the seconds to pause after throttling, by the number of times in a row.
     :param clock: seconds, as :func:`time.monotonic` returns them.
-    :param cpu_clock: seconds of CPU that the process used, as :func:`time.process_time` returns them.
+    :param cpu_clock: CPU seconds used by the process, as :func:`time.process_time` returns them.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Throttle:
         self._resume_at = 0.0
 
     def seconds_until_free(self) -> float:
-        """Return how long to hold the next request back, in seconds; 0 if it may be sent."""
+        """Return the seconds until the next request may be sent; 0 if it may be sent now."""
         return max(0.0, self._resume_at - self._clock()) if self._resume_at else 0.0
 
     def admits(self, in_flight: int) -> bool:

@@ -1,4 +1,4 @@
-"""What the sender sends requests through: the protocol that each way of sending follows."""
+"""The protocol between the sender and a transport of requests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Request:
 
     :ivar number: its number in the order of sending, from 1.
     :ivar entries: its entries, as boto3 takes them: ``Detail`` is a string, ``Time`` an aware datetime.
-    :ivar batch: the same entries with what the sender knows of each; a transport does not need it.
+    :ivar batch: the same entries with the sender's own state; not used by transports.
     """
 
     number: int
@@ -28,12 +28,12 @@ class Request:
 @dataclass(slots=True)
 class Answer:
     """
-    What came of a request: a response or an error.
+    The outcome of a request: a response or an error.
 
     :ivar seconds: the time from sending the request to its answer, in seconds.
-    :ivar answered_at: when the answer came, by the clock of the sender, :func:`time.monotonic` by default.
+    :ivar answered_at: when the answer arrived, by the sender's clock, :func:`time.monotonic` by default.
     :ivar response: the response, with the members that boto3 returns.
-    :ivar error: what boto3 raised, or would have raised.
+    :ivar error: the exception that boto3 raised, or would have raised.
     """
 
     request: Request
@@ -66,7 +66,7 @@ class Transport(Protocol):
         """
         Wait until there is an answer, or :meth:`wake` is called.
 
-        :param timeout: the maximum time to wait, in seconds; None for no maximum, 0 to look only.
+        :param timeout: the maximum time to wait, in seconds; None for no maximum, 0 to return at once.
         """
 
     def take(self) -> Answer | None:
@@ -76,4 +76,4 @@ class Transport(Protocol):
         """End the current call of :meth:`wait`, or the next one if there is none."""
 
     def close(self) -> None:
-        """Begin no further request, and drop those that have not begun; the others are still answered."""
+        """Start no further request, and drop those not started yet; the others are still answered."""

@@ -1,4 +1,4 @@
-"""The transport that sends each request in a thread, through a client of boto3."""
+"""A transport that sends each request in a thread, through a boto3 client."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ PutEvents = Callable[[list[Mapping[str, Any]]], Mapping[str, Any]]
 
 class ThreadTransport:
     """
-    Sends requests in as many threads as there are requests in flight.
+    Sends requests with one thread for each request in flight.
 
-    Unlike an executor's, the threads are daemons: a task that is stopped does not wait for a request that hangs. And
-    its queues are :class:`~queue.SimpleQueue`, whose ``put`` may be called from a signal handler.
+    Unlike an executor's, the threads are daemons: a stopped task does not wait for a request that hangs. Its
+    queues are :class:`~queue.SimpleQueue`, whose ``put`` may be called from a signal handler.
 
     :param put_events: puts up to ten entries, as boto3's ``put_events(Entries=…)`` does, from any thread.
     :param clock: seconds, as :func:`time.monotonic` returns them.
@@ -62,11 +62,11 @@ class ThreadTransport:
         """
         with suppress(Empty):
             self._signs.get(timeout=timeout)
-            while True:  # one look is enough for all that are there
+            while True:  # one wake-up is enough for all signs
                 self._signs.get_nowait()
 
     def take(self) -> Answer | None:
-        """Return an answer, None if there is none. Only this removes one: an exception in :meth:`wait` loses none."""
+        """Return an answer, or None. Only this removes answers: an exception in :meth:`wait` loses none."""
         while self._done:
             self._in_flight -= 1
             if (answer := self._done.popleft()) is not None:
@@ -78,7 +78,7 @@ class ThreadTransport:
         self._signs.put(None)
 
     def close(self) -> None:
-        """Begin no further request, and let the threads end when theirs are answered, without waiting for them."""
+        """Start no further request; threads end once theirs are answered, and are not waited for."""
         self._closed = True
         for _ in range(self._threads):
             self._requests.put(None)

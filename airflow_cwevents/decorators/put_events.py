@@ -1,4 +1,4 @@
-"""``@task.put_events``: a function whose entries are sent."""
+"""``@task.put_events``: send the entries that a function returns or yields."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 class PutEventsDecoratedOperator(DecoratedOperator, PutEventsOperator):
     """
-    Call a function, and send the entries that it returns or yields.
+    Call a function and send the entries that it returns or yields.
 
-    :param python_callable: the function. It returns or yields entries, or, with
-        ``source`` and ``detail_type``, the details of some.
+    :param python_callable: the function. It returns or yields entries, or details if ``source`` and ``detail_type``
+        are set.
     :param op_args: the function's positional arguments.
     :param op_kwargs: the function's keyword arguments.
     :param source: the ``Source`` of all entries, or a JMESPath into the detail that begins with ``@``, such as
@@ -56,9 +56,9 @@ class PutEventsDecoratedOperator(DecoratedOperator, PutEventsOperator):
         detail_type: str | None = None,
         **kwargs: Any,
     ) -> None:
-        kwargs["multiple_outputs"] = False  # Airflow infers it from an annotation, and the result is a list of ids
+        kwargs["multiple_outputs"] = False  # Airflow infers it from the annotation, but the result is a list of ids
         if iscoroutinefunction(python_callable) or isasyncgenfunction(python_callable):
-            raise InvalidInputError("python_callable", "it is asynchronous", "Make it a plain function or generator")
+            raise InvalidInputError("python_callable", "it is asynchronous", "Use a plain function or generator")
         super().__init__(python_callable=python_callable, op_args=op_args, op_kwargs=op_kwargs, entries=[], **kwargs)
         self.source = source
         self.detail_type = detail_type
@@ -66,10 +66,10 @@ class PutEventsDecoratedOperator(DecoratedOperator, PutEventsOperator):
     @no_retry_if_permanent
     def execute(self, context: Context) -> list[str | None]:
         """
-        Call the function, and send its entries.
+        Call the function and send its entries.
 
         :param context: the task's context.
-        :return: the event ids in the function's order.
+        :return: the event ids in the order of the entries.
         """
         mapping = entry_mapping(self.source, self.detail_type)
         context_merge(context, self.op_kwargs)
@@ -85,7 +85,7 @@ def _mapped(details: Iterable[Any], entry_of: Callable[[Any, int], Mapping[str, 
 
 def put_events_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> TaskDecorator:
     """
-    Make a task of a function, which sends the entries that the function returns or yields.
+    Turn a function into a task that sends the entries that the function returns or yields.
 
     :param python_callable: the function.
     :param kwargs: parameters of :class:`PutEventsOperator`, and ``source`` and ``detail_type``.

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 class CloudWatchEventsBaseOperator(BaseOperator):
     """
-    Base of the operators of this provider. Importing it imports no boto3: that happens when a task runs.
+    Base of the operators of this provider. boto3 is imported only when a task runs.
 
     :param aws_conn_id: the Airflow connection with the AWS credentials; None for boto3's own credential chain.
-    :param region_name: the AWS region; None for the connection's, or boto3's own.
+    :param region_name: the AWS region; None for the connection's or boto3's default.
     :param verify: whether to verify TLS certificates, or the path of a CA bundle; None for the connection's setting.
-    :param botocore_config: settings of the botocore client, see
+    :param botocore_config: settings of the botocore client; see
         https://botocore.amazonaws.com/v1/documentation/api/latest/reference/config.html
     """
 
@@ -51,13 +51,13 @@ class CloudWatchEventsBaseOperator(BaseOperator):
         self.botocore_config = botocore_config
 
     def is_literal(self, value: object) -> bool:
-        """Return whether an argument has no template; False in a DAG whose templates have marks of their own."""
+        """Return whether an argument has no template; False if the DAG uses its own template delimiters."""
         dag = self.get_dag()
         return not getattr(dag, "jinja_environment_kwargs", None) and is_literal(value)
 
     @cached_property
     def hook(self) -> CloudWatchEventsHook:
-        """The hook that does the work."""
+        """The hook of this task."""
         from airflow_cwevents.hooks import CloudWatchEventsHook
 
         return CloudWatchEventsHook(
@@ -66,7 +66,7 @@ class CloudWatchEventsBaseOperator(BaseOperator):
 
     def show_in_console(self, event_bus_name: str | None, rule: str | None = None) -> None:
         """
-        Set what the links of this task open: nothing if the connection leads to another endpoint than AWS's.
+        Set the target of this task's console links; no links if the endpoint is not AWS's.
 
         :param event_bus_name: name or ARN of the bus; None for the default bus.
         :param rule: the rule's name, if the task concerns one.

@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from airflow_cwevents._send.entries import Entry, SizedEntry
 
 
-# More would slow down parsing; all are validated before they are sent.
+# Validating more would slow down parsing; all entries are validated before they are sent.
 MAX_PARSED_ENTRIES = 100
 
 
 class PutEventsOperator(SendingBaseOperator):
     """
-    Send any number of events concurrently, with retries of those that AWS throttled.
+    Send any number of events concurrently, and retry transient failures.
 
-    All entries are checked before the first is sent. If some fail for good, all others are sent, and the task fails
-    with an error that names each. A retry sends only what is still unsent (Airflow 3.3 and up).
+    All entries are validated before the first is sent. If some fail permanently, all others are still sent, and the
+    task fails with an error that lists the failed ones. A retry sends only the unsent entries (Airflow 3.3 and up).
 
     :param entries: the entries, with AWS's member names: ``Source``, ``DetailType``, ``Detail`` (a dict or a JSON
         string), and optionally ``Time`` (a datetime or an ISO 8601 string), ``Resources``, ``EventBusName`` and
@@ -52,7 +52,7 @@ class PutEventsOperator(SendingBaseOperator):
             self._validate_literals()
 
     def _validate_literals(self) -> None:
-        """Validate the first entries without templates, so that a mistake is an error when the DAG file is parsed."""
+        """Validate the first entries without templates, so that mistakes are reported when the DAG file is parsed."""
         if isinstance(self.entries, list | tuple):
             for index, entry in enumerate(self.entries[:MAX_PARSED_ENTRIES]):
                 if isinstance(entry, Mapping) and self.is_literal(entry):
@@ -67,13 +67,13 @@ class PutEventsOperator(SendingBaseOperator):
         seen_oids: set[int] | None = None,
     ) -> Any:
         """
-        Render what holds a template; Jinja would take about a second for each thousand entries that hold none.
+        Render templates; skip strings without any, as Jinja would take about a second per thousand entries.
 
-        :param content: what may hold a template.
+        :param content: the value to render.
         :param context: the task's context.
-        :param jinja_env: the environment that says how templates are marked.
-        :param seen_oids: what was rendered already.
-        :return: the same, rendered.
+        :param jinja_env: the environment that defines the delimiters of templates.
+        :param seen_oids: ids of objects already rendered.
+        :return: the rendered value.
         """
         if isinstance(content, str) and jinja_env and not _has_template(content, jinja_env):
             return content
@@ -91,12 +91,12 @@ class PutEventsOperator(SendingBaseOperator):
 
     def send_entries(self, context: Context, entries: Iterable[Mapping[str, Any]]) -> list[str | None]:
         """
-        Check all entries, and send them.
+        Validate all entries, then send them.
 
         :param context: the task's context.
-        :param entries: the entries. Other iterables than lists are kept on disk until they are validated.
+        :param entries: the entries. Iterables other than lists are spooled to disk while they are validated.
         :return: the event ids in input order.
-        :raises InvalidEntryError: if an entry is bad; nothing was sent then.
+        :raises InvalidEntryError: if an entry is invalid; nothing was sent.
         :raises PutEventsError: if more entries failed than are tolerated; all others were sent.
         """
         ready = self.preparation().validated(self.until_killed(entries))

@@ -34,15 +34,15 @@ class SendingBaseOperator(CloudWatchEventsBaseOperator):
 
     :param event_bus_name: name or ARN of the bus for entries that name none; None for the default bus.
     :param endpoint_id: the id of a global endpoint, such as ``abcde.veo``; needs ``botocore[crt]``.
-    :param check_event_bus: whether to make sure that each named bus exists, as AWS drops events for one that does not.
+    :param check_event_bus: whether to check that each named bus exists, as AWS drops events for a missing bus.
     :param max_bytes: the maximum size of a request, in bytes; some regions still have 262,144.
     :param max_concurrency: the maximum number of requests in flight, 1 to 256; fewer while AWS throttles.
     :param max_attempts: the maximum number of attempts for an entry.
     :param max_retry_seconds: how long after its first failure an entry is still retried, in seconds.
     :param max_events_per_second: the maximum rate, in events per second; None for as fast as AWS accepts.
-    :param failed_entries_path: a file to write the entries to that were not sent, as JSON Lines that can be sent
-        again: a local path, or a URL that Airflow's ``ObjectStoragePath`` takes. It is replaced at every attempt.
-    :param max_failed: how many entries may fail without the task failing.
+    :param failed_entries_path: a file to write failed entries to, as JSON Lines that can be sent again: a local path,
+        or a URL that Airflow's ``ObjectStoragePath`` accepts. Each attempt replaces it.
+    :param max_failed: the maximum number of entries that may fail without failing the task.
     """
 
     template_fields: Sequence[str] = (
@@ -94,14 +94,14 @@ class SendingBaseOperator(CloudWatchEventsBaseOperator):
         return EventSending(self.hook.conn, self.hook.check_event_bus)
 
     def on_kill(self) -> None:
-        """Stop sending, or do not begin; what was sent is recorded, and a retry sends the rest."""
+        """Stop sending, or do not start; sent entries are recorded, and a retry sends the rest."""
         self._killed = True
-        if "_sending" in vars(self):  # none is to be made in a signal handler
+        if "_sending" in vars(self):  # do not create one in a signal handler
             self._sending.stop()
 
     def until_killed(self, entries: Iterable[T]) -> Iterator[T]:
         """
-        Yield entries, which may take long to compute.
+        Yield entries, which may take long to compute, until the task is killed.
 
         :param entries: the entries.
         :raises PutEventsStoppedError: when the task is killed.
@@ -112,7 +112,7 @@ class SendingBaseOperator(CloudWatchEventsBaseOperator):
             yield entry
 
     def preparation(self) -> Preparation:
-        """Begin to make entries ready."""
+        """Return an object that validates and measures entries."""
         self.show_in_console(self.event_bus_name)
         self._max_failed()
         return self._sending.preparation(
@@ -123,14 +123,14 @@ class SendingBaseOperator(CloudWatchEventsBaseOperator):
 
     def checkpoint(self, context: Context, fingerprint: str, *, keep_ids: bool) -> Checkpoint:
         """
-        Find out what a previous attempt sent.
+        Load the checkpoint of a previous attempt.
 
         :param context: the task's context.
         :param fingerprint: identifies the input.
-        :param keep_ids: whether the event ids are wanted at the end.
-        :return: what was sent, and where to record what will be.
+        :param keep_ids: whether to keep the event ids for the result.
+        :return: the checkpoint, which records the entries that were and will be sent.
         """
-        # where to belongs to the input as well: events for another account were not sent
+        # the destination is part of the fingerprint: events sent to another account do not count as sent
         destination = f"{self.aws_conn_id} {self.region_name} {self.endpoint_id}"
         store: Any = context.get("task_state_store")
         max_tries = getattr(context.get("ti"), "max_tries", None)
@@ -148,13 +148,13 @@ class SendingBaseOperator(CloudWatchEventsBaseOperator):
         noun: Literal["entry", "line"] = "entry",
     ) -> SendSummary:
         """
-        Send what the checkpoint does not have.
+        Send the entries that the checkpoint does not list as sent.
 
         :param context: the task's context.
-        :param entries: the entries, ready to be sent, without those that were.
-        :param checkpoint: what was sent, and where to record what is.
-        :param total: how many entries the input has; None if that is not known.
-        :param noun: what the entries are called in an error.
+        :param entries: the prepared entries, without those already sent.
+        :param checkpoint: the checkpoint, to which sent entries are added.
+        :param total: the number of entries of the input; None if unknown.
+        :param noun: what to call the entries in an error.
         :return: the summary.
         :raises PutEventsError: if more entries failed than are tolerated; all others were sent.
         :raises PutEventsStoppedError: if the task was killed.
@@ -166,10 +166,10 @@ class SendingBaseOperator(CloudWatchEventsBaseOperator):
             entries, self._send_options(), self.endpoint_id, in_order=False, on_tick=recorder.tick
         )
         try:
-            if self._killed:  # before there was a sender to stop
+            if self._killed:  # killed before there was a sender to stop
                 sender.stop()
             recorder.record(sender)
-        except BaseException:  # Airflow's timeout as well
+        except BaseException:  # including Airflow's timeout
             recorder.record(sender.drain())
             raise
         finally:
@@ -184,7 +184,7 @@ class SendingBaseOperator(CloudWatchEventsBaseOperator):
         if failures.total > self._max_failed() or failures.file_error:
             raise failures.error(sent)
         if failures.total:
-            self.log.warning("%s. max_failed tolerates that", failures.error(sent))
+            self.log.warning("%s. Tolerated by max_failed", failures.error(sent))
         checkpoint.finish()
         self.log.info(
             "Sent %s in %s, %s, in %.1f s",
@@ -219,12 +219,12 @@ class SendingBaseOperator(CloudWatchEventsBaseOperator):
 
 def as_object_storage_path(path: str | ObjectStoragePath | None, place: str) -> ObjectStoragePath | None:
     """
-    Return a path that can be read and written, wherever the file is.
+    Return a path that can be read and written, on any supported storage.
 
     :param path: a local path, a URL such as ``s3://aws_default@bucket/key``, or an ``ObjectStoragePath``.
     :param place: the parameter's name, for the error.
-    :return: the path; None for none.
-    :raises InvalidInputError: if Airflow cannot reach storage of this kind.
+    :return: the path; None if none was passed.
+    :raises InvalidInputError: if Airflow does not support this kind of storage.
     """
     from airflow.sdk import ObjectStoragePath
 
@@ -232,8 +232,8 @@ def as_object_storage_path(path: str | ObjectStoragePath | None, place: str) -> 
         return None
     try:
         opened = path if isinstance(path, ObjectStoragePath) else ObjectStoragePath(path)
-        _ = opened.fs  # raises where the file system is not there
+        _ = opened.fs  # raises if the file system is not installed
     except (ImportError, ValueError) as error:
-        remedy = "Use a local path, or install what Airflow needs for it, such as apache-airflow-providers-amazon[s3fs]"
+        remedy = "Use a local path, or install the package for it, such as apache-airflow-providers-amazon[s3fs]"
         raise InvalidInputError(place, f"{str(path)!r} cannot be reached: {error}", remedy, path) from error
     return opened

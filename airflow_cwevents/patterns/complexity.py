@@ -1,11 +1,10 @@
 """
-How complex the wildcards of one field are, by the measure of the library that EventBridge matches with.
+Measure the complexity of a field's wildcards, as Event Ruler does, the library that EventBridge matches with.
 
-It counts how many prefixes of wildcard patterns one value can match at the same time, as each must be followed
-further: https://github.com/aws/event-ruler/blob/main/src/main/software/amazon/event/ruler/MachineComplexityEvaluator.java
-AWS does not publish its limit. It accepted three patterns such as ``*:stack/NAME/*``, which measure 9, refused four of
-them, which measure 12 (https://github.com/vals-ai/Valkyrie/pull/278), and refused ``*:*:*:*:*:event-bus/*``, which
-measures 11. What measures 10 is left to AWS.
+It counts how many prefixes of wildcard patterns one value can match at the same time, each of which must be tracked: https://github.com/aws/event-ruler/blob/main/src/main/software/amazon/event/ruler/MachineComplexityEvaluator.java
+AWS does not publish its limit. It accepted three patterns such as ``*:stack/NAME/*``, complexity 9, rejected four of
+them, complexity 12 (https://github.com/vals-ai/Valkyrie/pull/278), and rejected ``*:*:*:*:*:event-bus/*``,
+complexity 11. Complexity 10 is left to AWS.
 """
 
 from __future__ import annotations
@@ -14,12 +13,12 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 REFUSED_COMPLEXITY: Final = 11
-# Sets of prefixes that are looked at before the verdict is left to AWS; it bounds the time.
+# The maximum number of prefix sets to examine before the decision is left to AWS; it limits the time.
 MAX_SETS: Final = 2_000
 
 # A pattern as its tokens: a byte, or None for a wildcard.
 Tokens = Sequence[int | None]
-# The prefixes that a value matches so far, each as a pattern's index and the length of the prefix in tokens.
+# The prefixes that a value has matched so far, each as a pattern's index and the prefix's length in tokens.
 Prefixes = frozenset[tuple[int, int]]
 
 
@@ -28,7 +27,7 @@ def wildcard_tokens(literals: Iterable[str]) -> list[int | None]:
     Return the tokens of a wildcard pattern.
 
     :param literals: the strings between its wildcards.
-    :return: a token for each byte, and one for each wildcard.
+    :return: one token for each byte and each wildcard.
     """
     tokens: list[int | None] = []
     for at, literal in enumerate(literals):
@@ -38,10 +37,10 @@ def wildcard_tokens(literals: Iterable[str]) -> list[int | None]:
 
 def is_too_complex(patterns: Sequence[Tokens]) -> bool:
     """
-    Return whether AWS certainly refuses the wildcard patterns of one field.
+    Return whether AWS certainly rejects the wildcard patterns of one field.
 
     :param patterns: the tokens of each pattern.
-    :return: False also where only AWS knows.
+    :return: True if it certainly does; False also if only AWS can decide.
     """
     bytes_used = {token for tokens in patterns for token in tokens if token is not None}
     start = _with_wildcards(patterns, {(at, 0) for at in range(len(patterns))})
@@ -70,7 +69,7 @@ def _after(patterns: Sequence[Tokens], prefixes: Prefixes, byte: int) -> Prefixe
 
 
 def _with_wildcards(patterns: Sequence[Tokens], prefixes: set[tuple[int, int]]) -> Prefixes:
-    """Add the prefixes with a wildcard more, which matches nothing as well."""
+    """Add the prefixes extended by a wildcard, which also matches the empty string."""
     longer = {
         (at, length + 1) for at, length in prefixes if length < len(patterns[at]) and patterns[at][length] is None
     }

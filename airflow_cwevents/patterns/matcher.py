@@ -1,5 +1,5 @@
 """
-The structure of event patterns: divide it into rules, and see which of them an event fulfils.
+The structure of event patterns: compile a pattern to rules, and match events against them.
 
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern.html#eb-create-pattern-considerations
 https://github.com/aws/event-ruler#json-array-matching
@@ -35,22 +35,22 @@ _RESERVED_IN_OR: Final = {
     "ip-address-not-in-range",
 }
 _CONTAINERS: Final = (dict, Mapping, list, tuple)
-# Asked first, as it takes a fraction of the time.
+# Checked first, as this is much faster.
 _PLAIN: Final = {str, int, float, bool, type(None)}
 _MISSING: Final = object()
 
-# A list in an event, by its identity and the path to it: the same list may be in two places.
+# A list in an event, by its identity and path: the same list may occur in two places.
 Array = tuple[int, str]
 Element = tuple[Array, int]
-# A value and the array elements that it is within, from the outside.
+# A value and the array elements that contain it, outermost first.
 Found = tuple[Any, tuple[Element, ...]]
 
 
 class _Keys(dict[int, list[tuple[str, int]]]):
     """
-    The keys that may lead on from some place in a dotted path, each with the place behind it; made when asked for.
+    The possible keys at each offset of a dotted path, each with the offset after it; computed on demand.
 
-    To AWS, in patterns and in events, a dot may part two keys or be in one.
+    In patterns and events, AWS treats a dot as a separator of keys or as part of a key.
 
     :param path: the path.
     """
@@ -70,9 +70,9 @@ class Field:
     One field of a pattern.
 
     :param path: its dotted path.
-    :param values: what the pattern lists for it.
-    :param place: where that is in the pattern.
-    :raises InvalidEventPatternError: AWS would refuse it.
+    :param values: the values that the pattern lists for it.
+    :param place: its place in the pattern, for errors.
+    :raises InvalidEventPatternError: if AWS would reject it.
     """
 
     __slots__ = ("_keys", "optional", "path", "test")
@@ -85,11 +85,11 @@ class Field:
 
     def find(self, event: Mapping[str, Any], chosen: Mapping[Array, int]) -> list[Found]:
         """
-        Look the field up in an event.
+        Return the values of the field in an event.
 
         :param event: the event.
-        :param chosen: for some arrays, the only element to look at.
-        :return: its values, and where they are.
+        :param chosen: for some arrays, the only element to consider.
+        :return: the values, with the array elements that contain them.
         """
         found: list[Found] = []
         pending: list[tuple[Any, int, tuple[Element, ...]]] = [(event, 0, ())]
@@ -111,17 +111,17 @@ class Field:
 def _items(
     values: Sequence[Any], array: Array, within: tuple[Element, ...], only: int | None
 ) -> Iterator[tuple[Any, tuple[Element, ...]]]:
-    # Fields that end at an array come before those that go on and choose an element: beside that one nothing counts.
+    # Fields that end at an array precede those that choose one of its elements: no other element counts then.
     for at, value in enumerate(values) if only is None else [(only, values[only])]:
-        # To AWS a plain value is only within the arrays around its own.
+        # To AWS, a plain value is only within the arrays that contain its own array.
         yield value, (*within, (array, at)) if isinstance(value, _CONTAINERS) else within
 
 
 class Rule:
     """
-    A pattern without ``$or``, all of whose fields an event must have.
+    A pattern without ``$or``: an event must match all its fields.
 
-    :param fields: the fields, each with a path of its own.
+    :param fields: the fields, with distinct paths.
     """
 
     __slots__ = ("_fields",)
@@ -132,10 +132,10 @@ class Rule:
 
     def holds(self, event: Mapping[str, Any]) -> bool:
         """
-        Tell whether an event fulfils the rule.
+        Return whether an event matches the rule.
 
         :param event: the event.
-        :return: whether it does.
+        :return: whether it matches.
         """
         bound: list[tuple[Field, list[Found]]] = []
         for field in self._fields:
@@ -150,11 +150,11 @@ class Rule:
 
 
 def _agree(bound: list[tuple[Field, list[Found]]], event: Mapping[str, Any]) -> bool:
-    """Tell whether fields can match within the same elements of the arrays that they share."""
+    """Return whether fields can match within the same elements of the arrays that they share."""
     bound.sort(key=lambda entry: entry[0].path)
     choices = {frozenset[Element]()}
     for at, (field, _) in enumerate(bound):
-        # Which element of any other array was chosen is past.
+        # The elements chosen in other arrays no longer matter.
         shared = {array for _, found in bound[at + 1 :] for _, within in found for array, _ in within}
         choices = {
             frozenset(element for element in choice if element[0] in shared)
@@ -167,13 +167,13 @@ def _choices(choices: set[frozenset[Element]], field: Field, event: Mapping[str,
     for choice in choices:
         found = field.find(event, dict(choice))
         yield from (choice.union(within) for value, within in found if field.test(value))
-        # AWS goes by the order of paths: what later fields would choose does not count here.
+        # AWS evaluates fields in the order of paths: the choices of later fields do not count here.
         if field.optional and not found:
             yield choice
 
 
 class _Position(NamedTuple):
-    """Where compilation is: the field's keys, the place for errors, and whether ``$or`` is around it."""
+    """The position of the compiler: the field's keys, the place for errors, and whether it is inside ``$or``."""
 
     keys: tuple[str, ...] = ()
     place: str = ""
@@ -188,22 +188,22 @@ class _Position(NamedTuple):
 
 def compile_rules(pattern: dict[str, Any]) -> list[Rule]:
     """
-    Divide a pattern into rules, one of which must hold.
+    Compile a pattern to rules, at least one of which must match.
 
     :param pattern: the pattern, in plain JSON values.
     :return: the rules.
-    :raises InvalidEventPatternError: AWS would refuse the pattern.
+    :raises InvalidEventPatternError: if AWS would reject the pattern.
     """
     return [Rule(fields.values()) for fields in _object(pattern, _Position(), [{}])]
 
 
-# Rules in the making: their fields, by path. Where a path is given twice, the last field counts, as with AWS.
+# Rules under construction: fields by path. If a path occurs twice, the last field counts, as in AWS.
 _Drafts = list[dict[str, Field]]
 
 
 def _object(node: dict[str, Any], position: _Position, drafts: _Drafts) -> _Drafts:
     if not node:
-        remedy = "Name a field in it, or leave it out"
+        remedy = "Add a field to it, or remove it"
         raise InvalidEventPatternError(position.place, "Empty objects are not allowed", remedy, node)
     for key, value in node.items():
         if key == OR:
@@ -221,7 +221,7 @@ def _field(key: str, value: Any, position: _Position) -> Field:
     here = position.member(key)
     if position.in_or and key in _RESERVED_IN_OR:
         reason = f"{key} is Ruler reserved fieldName which cannot be used inside $or."
-        raise InvalidEventPatternError(here.place, reason, "Write operators into the list of a field", value)
+        raise InvalidEventPatternError(here.place, reason, "Put operators into the list of a field", value)
     if not isinstance(value, list):
         reason = f'"{key}" must be an object or an array'
         raise InvalidEventPatternError(here.place, reason, "Put the value into a list", value)
@@ -241,7 +241,7 @@ def _branches(branches: Any, position: _Position, drafts: _Drafts) -> _Drafts:
         forked += _object(branch, position.branch(at), copies)
         if len(forked) > _MAX_COMBINATIONS:
             reason = f"Or operator is producing over {_MAX_COMBINATIONS} rule combinations"
-            raise InvalidEventPatternError(place, reason, "Divide the pattern between several rules", branches)
+            raise InvalidEventPatternError(place, reason, "Split the pattern across several rules", branches)
     if len(branches) < 2:
         reason = "There must have at least 2 Objects in $or relationship."
         raise InvalidEventPatternError(place, reason, _OR_REMEDY, branches)

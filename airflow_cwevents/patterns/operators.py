@@ -1,9 +1,9 @@
 """
-What an event pattern lists for one field: check it, and compile it to a test of one value of an event.
+Validate the list of values of a pattern's field, and compile it to a test of one value of an event.
 
 The operators: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html
-Where that page is silent, what AWS was seen to answer decides, and https://github.com/aws/event-ruler, the library that
-EventBridge matches with. Reasons of errors are AWS's words.
+What that page leaves open follows AWS's observed answers and https://github.com/aws/event-ruler, the library that
+EventBridge matches with. The reasons in errors are AWS's messages.
 """
 
 from __future__ import annotations
@@ -22,15 +22,17 @@ _WILDCARD_TOKEN: Final = re.compile(r"\\[*\\]|\\|\*+|[^*\\]+")
 
 def any_of(values: list[Any], place: str) -> Test:
     """
-    Compile the list of one field, of which a value need match one item.
+    Compile the list of one field; a value matches if it matches any item.
 
-    :param values: the list, of plain JSON values.
-    :param place: where it is in the pattern, such as ``detail.state``.
+    :param values: the list of plain JSON values.
+    :param place: its place in the pattern, such as ``detail.state``.
     :return: the test of one value of the field.
-    :raises InvalidEventPatternError: AWS would refuse it.
+    :raises InvalidEventPatternError: if AWS would reject it.
     """
     if not values:
-        raise InvalidEventPatternError(place, "Empty arrays are not allowed", "List a value, or drop the field", values)
+        raise InvalidEventPatternError(
+            place, "Empty arrays are not allowed", "Add a value, or remove the field", values
+        )
     tests = [_expression(item, f"{place}[{at}]") for at, item in enumerate(values) if isinstance(item, dict | list)]
     strings = frozenset(item for item in values if isinstance(item, str))
     tests += filter(None, map(same_address, strings))
@@ -46,7 +48,7 @@ def _check_complexity(values: list[Any], place: str) -> None:
             "Rule is too complex - try using fewer wildcard characters or fewer repeating character sequences after a "
             "wildcard character"
         )
-        remedy = "Use prefix or suffix where they do, or divide the pattern between several rules"
+        remedy = "Use prefix or suffix if possible, or split the pattern across several rules"
         raise InvalidEventPatternError(place, reason, remedy, wildcards)
 
 
@@ -64,7 +66,7 @@ def _equal_or(strings: frozenset[str], others: frozenset[object], tests: list[Te
 
 
 def _key(value: object) -> object:
-    """Return equal keys for what AWS takes for equal: ``300.0`` is ``300``, and ``true`` is not ``1``."""
+    """Return equal keys for values that AWS treats as equal: ``300.0`` is ``300``, but ``true`` is not ``1``."""
     if not is_number(value):
         return repr(value)
     number = comparable(value)
@@ -93,14 +95,14 @@ def _check_only_key(expression: dict[str, Any], place: str, name: str) -> None:
     if len(expression) > 1:
         shared = name in {"numeric", "anything-but"}
         reason = "Too many elements in numeric expression" if shared else "Only one key allowed in match expression"
-        raise InvalidEventPatternError(place, reason, "Write each operator into an object of its own", expression)
+        raise InvalidEventPatternError(place, reason, "Put each operator into its own object", expression)
 
 
 def _exists(operand: Any, place: str) -> Test:
     if not isinstance(operand, bool):
         reason = "exists match pattern must be either true or false."
-        raise InvalidEventPatternError(place, reason, "Write true or false, without quotes", operand)
-    # Asked of a value, which is there; a field that is not has no value to ask.
+        raise InvalidEventPatternError(place, reason, "Use true or false, without quotes", operand)
+    # Only called with existing values; a missing field has no value to test.
     return lambda _value: operand
 
 
@@ -112,12 +114,12 @@ def _text(name: str, operand: Any, place: str) -> Test:
 
 def _text_test(name: str, operand: Any, place: str, reason: str) -> Test:
     if not isinstance(operand, str):
-        remedy = "Write a string; for several, write an object for each"
+        remedy = "Use a string; for several strings, use an object for each"
         raise InvalidEventPatternError(place, reason, remedy, operand)
     try:
         return _TEXT_TESTS[name](operand)
     except ValueError as error:
-        remedy = r"Write one * for any characters, \* for an asterisk and \\ for a backslash"
+        remedy = r"Use one * for any characters, \* for an asterisk and \\ for a backslash"
         raise InvalidEventPatternError(place, str(error), remedy, operand) from None
 
 
@@ -150,11 +152,11 @@ def _ignoring_case(text: str, *, before: str = "", after: str = "") -> Test:
 
 
 def _cases(character: str) -> str:
-    """Take a character for its lower or its upper case, as AWS does: ``ß`` is ß and SS, and not ss."""
+    """Return a regex for a character in either case, as AWS does: ``ß`` matches ß and SS, but not ss."""
     if ord(character) > 0xFFFF:
-        # AWS reads such a character as two, and knows neither.
+        # AWS reads such a character as two, both unknown.
         return r"\?\?"
-    # Two equal alternatives would double the work of a search, at every such character.
+    # Two equal alternatives would double the work of a search at every such character.
     alternatives = dict.fromkeys((re.escape(character.lower()), re.escape(character.upper())))
     return f"(?:{'|'.join(alternatives)})"
 
@@ -185,7 +187,7 @@ def _between_wildcards(text: str) -> list[str]:
             parts.append("")
         elif part == "\\" or part.startswith("*"):
             problem = "Invalid escape character" if part == "\\" else "Consecutive wildcard characters"
-            # AWS counts bytes, and a quote before the text.
+            # AWS counts bytes, including a quote before the string.
             raise ValueError(f"{problem} at pos {len(text[: token.start()].encode(errors='replace')) + 1}")
         else:
             parts[-1] += part.removeprefix("\\")
@@ -217,9 +219,9 @@ def _anything_but_like(operand: dict[str, Any], place: str) -> Test:
     texts = _one_or_more(inner, here)
     tests = [_text_test(name, text, text_place, _NEGATABLE[name]) for text_place, text in texts]
     if not texts or (name in {"prefix", "suffix"} and any(not text for _, text in texts)):
-        # AWS has no words for the empty list: it answers InternalFailure.
+        # AWS has no message for the empty list: it returns InternalFailure.
         reason = "Null prefix/suffix not allowed" if texts else "Empty arrays are not allowed"
-        raise InvalidEventPatternError(here, reason, "Write what the value may not be", inner)
+        raise InvalidEventPatternError(here, reason, "Add a value to exclude", inner)
     _check_only_key(operand, place, "anything-but")
     return lambda value: not any(test(value) for test in tests)
 
@@ -229,7 +231,7 @@ def _one_or_more(operand: Any, place: str) -> list[tuple[str, Any]]:
         return [(f"{place}[{at}]", value) for at, value in enumerate(operand)]
     if not isinstance(operand, str) and not is_number(operand):
         reason = "Value of anything-but must be an array or single string/number value."
-        raise InvalidEventPatternError(place, reason, "Write a string, a number, or a list of either", operand)
+        raise InvalidEventPatternError(place, reason, "Use a string, a number, or a list of either", operand)
     return [(place, operand)]
 
 
@@ -249,7 +251,7 @@ OPERATORS: Final[dict[str, Callable[[Any, str], Test]]] = {
     "exists": _exists,
     "anything-but": _anything_but,
 }
-# What anything-but can negate, and AWS's reason where that is not a string.
+# The operators that anything-but can negate, and AWS's reason if the operand is not a string.
 _NEGATABLE: Final = {
     "prefix": "prefix/suffix match pattern must be a string",
     "suffix": "prefix/suffix match pattern must be a string",

@@ -1,5 +1,5 @@
 """
-Event patterns: check them as AWS does, and decide locally which events match.
+Event patterns: validate them as AWS does, and match events locally.
 
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-patterns.html
 """
@@ -18,13 +18,13 @@ from airflow_cwevents.patterns.matcher import OR, compile_rules
 
 class EventPattern:
     """
-    An event pattern, checked by AWS's rules when it is made, and compiled to match many events.
+    An event pattern, validated by AWS's rules on creation, and compiled to match many events.
 
-    It is immutable, and threads may share it. What only AWS can decide, such as wildcards of a complexity close to its
+    It is immutable and thread-safe. Whatever only AWS can decide, such as wildcards with a complexity close to its
     limit, is left to AWS.
 
     :param pattern: the pattern, as a dict or a JSON string.
-    :raises InvalidEventPatternError: AWS would refuse it.
+    :raises InvalidEventPatternError: if AWS would reject it.
     """
 
     __slots__ = ("_json", "_rules")
@@ -44,7 +44,7 @@ class EventPattern:
 
     def to_json(self) -> str:
         """
-        Return the pattern as AWS takes it.
+        Return the pattern as AWS accepts it.
 
         :return: the pattern as compact JSON.
         """
@@ -52,7 +52,7 @@ class EventPattern:
 
     def matches(self, event: Mapping[str, Any]) -> bool:
         """
-        Decide as AWS would whether an event matches.
+        Return whether an event matches, as AWS decides it.
 
         :param event: the event as rules see it, with ``source``, ``detail-type``, ``detail`` and so on.
         :return: whether it matches.
@@ -69,14 +69,14 @@ class EventPattern:
         return f"EventPattern({self._json!r})"
 
     def _sorted(self) -> str:
-        # Python's dicts would take true for 1.
+        # Python's dicts treat true as 1.
         return json.dumps(self.pattern, sort_keys=True)
 
 
 def _read(pattern: Mapping[str, Any] | str) -> Any:
     value = _parse(pattern) if isinstance(pattern, str) else pattern
     if not isinstance(value, Mapping):
-        remedy = 'Write an object, such as {"source": ["my.app"]}'
+        remedy = 'Use an object such as {"source": ["my.app"]}'
         raise InvalidEventPatternError("", "Filter is not an object", remedy, value)
     return _plain(value, "")
 
@@ -88,12 +88,12 @@ def _parse(text: str) -> Any:
         raise
     except ValueError as error:
         raise InvalidEventPatternError(
-            "", f"it is not JSON: {error}", "Correct the text, or pass a dict", text
+            "", f"it is not JSON: {error}", "Correct the string, or pass a dict", text
         ) from error
 
 
 def _merge(members: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """Join members of one name as AWS does: it heeds every object and every ``$or``, and of other lists the last."""
+    """Merge members of the same name as AWS does: objects and ``$or`` are combined; of other lists, the last counts."""
     merged: dict[str, Any] = {}
     for key, value in members:
         merged[key] = _both(key, merged[key], value) if key in merged else value
@@ -104,7 +104,7 @@ def _both(key: str, first: Any, second: Any) -> Any:
     if isinstance(first, dict) and isinstance(second, dict):
         return _merge([*first.items(), *second.items()])
     if not isinstance(first, list) or not isinstance(second, list):
-        raise InvalidEventPatternError("", f'"{key}" occurs twice in one object', "Write it once", second)
+        raise InvalidEventPatternError("", f'"{key}" occurs twice in one object', "Use it once", second)
     if key == OR:
         return [_merge([*one.items(), (OR, second)]) if isinstance(one, dict) else one for one in first]
     return second
@@ -118,19 +118,19 @@ def _plain(value: Any, place: str) -> Any:
     if value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value)):
         return value
     kind = value if isinstance(value, float) else type(value).__name__
-    raise InvalidEventPatternError(place, f"JSON has no {kind}", "Convert it to what JSON has", value)
+    raise InvalidEventPatternError(place, f"JSON has no {kind}", "Convert it to a JSON value", value)
 
 
 def _key(key: object, place: str) -> str:
     if not isinstance(key, str):
         reason = f"JSON has no keys of type {type(key).__name__}"
-        raise InvalidEventPatternError(place, reason, "Write the key as a string", key)
+        raise InvalidEventPatternError(place, reason, "Use a string as the key", key)
     return key
 
 
 def _to_json(pattern: Any) -> str:
     text = json.dumps(pattern, ensure_ascii=False, separators=(",", ":"))
     if len(text) > MAX_EVENT_PATTERN_LENGTH:
-        reason = f"it has {len(text)} characters, and AWS takes at most {MAX_EVENT_PATTERN_LENGTH}"
-        raise InvalidEventPatternError("", reason, "Shorten it, or divide it between several rules", text)
+        reason = f"it has {len(text)} characters, and the maximum is {MAX_EVENT_PATTERN_LENGTH}"
+        raise InvalidEventPatternError("", reason, "Shorten it, or split it across several rules", text)
     return text

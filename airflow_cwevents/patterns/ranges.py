@@ -1,5 +1,5 @@
 """
-The ranges of event patterns, of numbers and of addresses: check them, and compile them to tests of a value.
+Ranges of numbers and IP addresses in event patterns: validate them, and compile them to tests of a value.
 
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html#eb-filtering-numeric-matching
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html#eb-filtering-ip-matching
@@ -26,9 +26,11 @@ COMPARISONS: Final[dict[str, Callable[[float, float], bool]]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-_NUMERIC_REMEDY: Final = 'Write one comparison, ["<", 10], or a range from its lower end, [">", 0, "<=", 5]'
-_CIDR_REMEDY: Final = "Write an address and the length of its network part, such as 10.0.0.0/24 or 2001:db8::/32"
-# Every integer up to here is a double.
+_NUMERIC_REMEDY: Final = (
+    'Use one comparison, such as ["<", 10], or a range with its lower end first, such as [">", 0, "<=", 5]'
+)
+_CIDR_REMEDY: Final = "Use an address and a prefix length, such as 10.0.0.0/24 or 2001:db8::/32"
+# A double represents every integer up to here exactly.
 _EXACT_INTEGERS: Final = 2**53
 _IPV4: Final = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+")
 _IPV6: Final = re.compile(r"(?=.*:)[0-9a-fA-F:]+")
@@ -36,10 +38,10 @@ _IPV6: Final = re.compile(r"(?=.*:)[0-9a-fA-F:]+")
 
 def is_number(value: object) -> TypeGuard[int | float]:
     """
-    Tell JSON's numbers from its other values.
+    Return whether a value is a JSON number.
 
     :param value: the value.
-    :return: whether it is a number; in Python ``True`` would be one.
+    :return: whether it is a number; unlike in Python, ``True`` is not.
     """
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
@@ -49,7 +51,7 @@ def comparable(value: object) -> float | None:
     Return a number as AWS compares it, as a double.
 
     :param value: the value.
-    :return: the double; None if the value is not a number, or would change, as AWS then compares it with nothing.
+    :return: the double; None if the value is not a number, or not exactly a double, as it then equals nothing in AWS.
     """
     if not is_number(value):
         return None
@@ -64,16 +66,16 @@ def comparable(value: object) -> float | None:
 
 def limit(value: float, place: str) -> float:
     """
-    Return a number of a pattern as AWS compares it.
+    Return a number of a pattern as the double that AWS compares.
 
     :param value: the number.
-    :param place: where it is in the pattern.
+    :param place: its place in the pattern.
     :return: the double.
-    :raises InvalidEventPatternError: AWS cannot compare it.
+    :raises InvalidEventPatternError: if AWS cannot compare it.
     """
     number = comparable(value)
     if number is None:
-        remedy = "Use a number that a 64-bit float holds exactly, or list it as a value to be equal to"
+        remedy = "Use a number that a 64-bit float represents exactly, or list it as a plain value"
         raise InvalidEventPatternError(place, f"Cannot compare number : {value}", remedy, value)
     return number
 
@@ -83,9 +85,9 @@ def numeric(operand: Any, place: str) -> Test:
     Compile the operand of ``numeric``.
 
     :param operand: one comparison, or a range of two.
-    :param place: where it is in the pattern.
+    :param place: its place in the pattern.
     :return: the test.
-    :raises InvalidEventPatternError: AWS would refuse it.
+    :raises InvalidEventPatternError: if AWS would reject it.
     """
     problem = _numeric_problem(operand) if isinstance(operand, list) else "Value of numeric must be an array."
     if problem:
@@ -100,7 +102,7 @@ def numeric(operand: Any, place: str) -> Test:
 
 
 def _numeric_problem(operand: list[Any]) -> str | None:
-    # AWS reads from the left, and takes the end of a list for a value of the wrong kind.
+    # AWS reads from the left, and treats the end of a list as a value of the wrong type.
     first, number, second, last = (*operand, None, None, None, None)[:4]
     if not isinstance(first, str):
         return f"Invalid member in numeric match: {_token(first) if operand else ']'}"
@@ -134,13 +136,13 @@ def cidr(operand: Any, place: str) -> Test:
     """
     Compile the operand of ``cidr``.
 
-    :param operand: an address and the length of its network part.
-    :param place: where it is in the pattern.
+    :param operand: an address and a prefix length, such as ``10.0.0.0/24``.
+    :param place: its place in the pattern.
     :return: the test.
-    :raises InvalidEventPatternError: AWS would refuse it.
+    :raises InvalidEventPatternError: if AWS would reject it.
     """
     if not isinstance(operand, str):
-        # AWS does say prefix.
+        # AWS's message does say prefix.
         raise InvalidEventPatternError(place, "prefix match pattern must be a string", _CIDR_REMEDY, operand)
     try:
         return _within(*_ends(operand))
@@ -150,7 +152,7 @@ def cidr(operand: Any, place: str) -> Test:
 
 def same_address(text: str) -> Test | None:
     """
-    Compile a string that a pattern lists, if it is an address: AWS then matches every way to write it.
+    Compile a string of a pattern if it is an IP address: AWS then matches all its notations.
 
     :param text: the string.
     :return: the test; None if the string is not an address.
@@ -160,7 +162,7 @@ def same_address(text: str) -> Test | None:
 
 
 def _ends(network: str) -> tuple[str, str]:
-    # As Java splits, without the empty parts at the end.
+    # Split as Java does, without trailing empty parts.
     address, *masks = network.rstrip("/").split("/")
     if len(masks) != 1:
         raise ValueError("Malformed CIDR, one '/' required")
@@ -190,7 +192,7 @@ def _within(lowest: str, highest: str) -> Test:
 
     def matches(value: object) -> bool:
         digits = _digits(value) if isinstance(value, str) else None
-        # AWS compares digits from the left, of either kind of address: 0.0.0.0/0 holds all of IPv6.
+        # AWS compares digits from the left, across both address types: 0.0.0.0/0 contains all of IPv6.
         return digits is not None and lowest <= digits[:width] <= highest
 
     return matches

@@ -1,4 +1,4 @@
-"""Transfers: from somewhere else to an event bus."""
+"""Transfers from other storage to an event bus."""
 
 from airflow_cwevents.transfers.object_storage_to_events import ObjectStorageToEventsOperator
 

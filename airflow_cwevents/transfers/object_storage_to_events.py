@@ -26,11 +26,11 @@ BAD_LINE = "BadLine"
 
 class ObjectStorageToEventsOperator(SendingBaseOperator):
     """
-    Send the lines of a JSON Lines file as events, in flat memory, from wherever ``ObjectStoragePath`` reaches.
+    Send the lines of a JSON Lines file on any ``ObjectStoragePath`` as events, in constant memory.
 
-    Each line is an entry, or, given ``source`` and ``detail_type``, the ``Detail`` of one. Lines that are neither are
-    reported with their number, all others are sent. A retry goes on behind the last line that is known to be sent
-    (Airflow 3.3 and up). ``.partial(…).expand(path=[…])`` spreads files over workers.
+    Each line is an entry, or the ``Detail`` of one if ``source`` and ``detail_type`` are set. Invalid lines are
+    reported with their number, and all others are sent. A retry skips the lines recorded as sent (Airflow 3.3 and
+    up). ``.partial(…).expand(path=[…])`` distributes files across workers.
 
     :param path: the file: a local path, a URL such as ``s3://aws_default@bucket/key``, or an ``ObjectStoragePath``;
         decompressed if its name ends in ``.gz``.
@@ -78,15 +78,15 @@ class ObjectStorageToEventsOperator(SendingBaseOperator):
     def _input_path(self) -> ObjectStoragePath:
         path = as_object_storage_path(self.path, "path")
         if path is None or not path.exists():
-            raise InvalidInputError("path", f"there is no file {str(path)!r}", "Correct the path", self.path)
+            raise InvalidInputError("path", f"file {str(path)!r} does not exist", "Correct the path", self.path)
         if _is_same_file(path, as_object_storage_path(self.failed_entries_path, "failed_entries_path")):
-            remedy = "Name another, as the one would be written over while it is read"
-            raise InvalidInputError("failed_entries_path", "it is the file that is sent", remedy, self.path)
+            remedy = "Use another path, or the file would be overwritten while it is read"
+            raise InvalidInputError("failed_entries_path", "it is the input file", remedy, self.path)
         return path
 
 
 def _is_same_file(path: ObjectStoragePath, other: ObjectStoragePath | None) -> bool:
-    """Return whether two paths lead to one file, however they are written."""
+    """Return whether two paths refer to the same file, however they are written."""
     return other is not None and type(path.fs) is type(other.fs) and abspath(path.path) == abspath(other.path)
 
 

@@ -149,7 +149,7 @@ def test_store_that_cannot_delete_does_not_stop_the_sending(
 
     monkeypatch.setattr(store, "delete", fail)
     assert checkpoint(store, "new").sent == 0
-    assert "could not be deleted" in caplog.text
+    assert "Could not delete the progress" in caplog.text
 
 
 def test_saves_every_thousand_entries(store: DictStore, keep_ids: bool) -> None:
@@ -206,7 +206,7 @@ def test_store_that_fails_does_not_stop_the_sending(store: DictStore, caplog: py
     working = store.set
     store.set = fail  # type: ignore[method-assign]
     first.save()
-    assert "could not be saved" in caplog.text
+    assert "Could not save progress" in caplog.text
     store.set = working  # type: ignore[method-assign]
     first.save()
     assert checkpoint(store).sent == 1

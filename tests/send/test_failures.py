@@ -102,7 +102,7 @@ def test_file_that_may_not_be_removed_is_a_warning(tmp_path: Path, caplog: pytes
             raise PermissionError("s3:ListBucket")
 
     Failures(Path(str(tmp_path / "failed.jsonl")), "entry").remove_outdated_file()
-    assert "was not removed" in caplog.text
+    assert "Could not remove" in caplog.text
 
 
 def test_file_that_cannot_be_written_keeps_nothing_from_being_told(tmp_path: Path) -> None:
