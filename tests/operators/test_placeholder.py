@@ -13,8 +13,7 @@ from airflow.sdk import DAG
 from airflow.serialization.helpers import serialize_template_field
 
 from airflow_cwevents.exceptions import InvalidTargetError
-from airflow_cwevents.operators import PutTargetsOperator
-from airflow_cwevents.targets import Placeholder
+from airflow_cwevents.operators import Placeholder, PutTargetsOperator
 from tests.failures import fails_with
 
 PLACEHOLDER = Placeholder("detail")
