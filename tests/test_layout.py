@@ -50,7 +50,7 @@ ALLOWED: dict[str, set[str]] = {
     "_declare": LIBRARIES,
     "_send": LIBRARIES,
     "targets": {"_declare"},
-    "_airflow": {"exceptions"},
+    "_airflow": {"exceptions", "_declare"},
     "hooks": {*LIBRARIES, "_declare", "_send"},
     **{kind: {*LIBRARIES, *KINDS, "_airflow", "_declare", "_send", "hooks"} for kind in KINDS},
     "_cli": {"__version__", "targets", *LIBRARIES},

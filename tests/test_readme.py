@@ -25,6 +25,7 @@ OPERATORS: dict[str, type] = {
     name: getattr(module, name)
     for module in (airflow_cwevents.operators, airflow_cwevents.transfers)
     for name in module.__all__
+    if name != "Placeholder"
 }
 
 

@@ -7,10 +7,11 @@ from datetime import date
 from math import isfinite, nan
 from typing import Any
 
+from airflow_cwevents._declare.input_templates import Placeholder
 from airflow_cwevents.exceptions import InvalidInputError
 
 _TEMPLATE_MARKS = ("{{", "{%", "{#")
-_LITERAL_TYPES = (str, int, float, date, type(None))
+_LITERAL_TYPES = (str, int, float, date, type(None), Placeholder)
 
 
 def is_literal(value: object) -> bool:

@@ -22,6 +22,8 @@ _NEVER_PLAIN: Final[tuple[list[str | int], ...]] = ([], ["detail"], ["resources"
 
 Step = str | int
 MISSING: Final = object()
+# What only AWS can evaluate, such as wildcards.
+UNKNOWN: Final = object()
 
 
 def check_path(path: object, place: str) -> None:
@@ -67,11 +69,13 @@ def value_at(path: str, event: Mapping[str, Any]) -> Any:
 
     :param path: the path.
     :param event: the event as it is delivered.
-    :return: the value; :data:`MISSING` if the event has none there, or only AWS can evaluate the path.
+    :return: the value; :data:`MISSING` if the event has none there; :data:`UNKNOWN` if only AWS can evaluate the path.
     """
     steps = parse_path(path)
-    value: Any = MISSING if steps is None else event
-    for step in steps or ():
+    if steps is None:
+        return UNKNOWN
+    value: Any = event
+    for step in steps:
         value = _member(value, step)
     return value
 

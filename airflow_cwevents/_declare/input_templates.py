@@ -13,12 +13,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from airflow_cwevents._aws.json_text import parse_json_text, to_json_text
 from airflow_cwevents.exceptions import InvalidInputError
 
+# In pairs, so that the second of two backslashes escapes nothing.
+_ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
+_NAME: Final = re.compile(r"[A-Za-z0-9_.\-]+")
 _TOKEN: Final = re.compile(r'(?P<escape>\\.)|(?P<quote>")|<(?P<name>[A-Za-z0-9_.\-]+)>', re.DOTALL)
 # Stand for placeholders while the text around them is parsed; neither is part of any template.
 _IN_STRING: Final = "\ue000"
@@ -77,7 +80,7 @@ class Template:
         return "".join([*parts, self._unescaped(at, None)])
 
     def _unescaped(self, start: int, end: int | None) -> str:
-        return self.text[start:end].replace(r"\<", "<")
+        return _ESCAPE.sub(lambda pair: pair[1] if pair[1] in "<>" else pair[0], self.text[start:end])
 
 
 def template_text(template: object) -> str:
@@ -86,7 +89,7 @@ def template_text(template: object) -> str:
 
     :param template: a string, or what JSON can express, with :class:`Placeholder` for placeholders without quotes.
     :return: the template.
-    :raises ValueError: if JSON cannot express it.
+    :raises ValueError: if JSON cannot express it, or a placeholder has a name that none can have.
     """
     if isinstance(template, str):
         return template
@@ -112,7 +115,10 @@ def parse_template(text: str, place: str) -> Template:
     except InvalidInputError:
         raise
     except ValueError as error:
-        return Template(text, _form_of_lines(skeleton, text, place, error), occurrences)
+        form = _form_of_lines(skeleton, text, place, error)
+        if form == "text":  # where a quote is a character like any other
+            occurrences = tuple(replace(each, quoted=False) for each in occurrences)
+        return Template(text, form, occurrences)
     return Template(text, "object" if isinstance(document, dict) else "value", occurrences)
 
 
@@ -150,6 +156,8 @@ def _is_json_string(line: str) -> bool:
 
 def _marked(value: Any) -> Any:
     if isinstance(value, Placeholder):
+        if not _NAME.fullmatch(value.name):
+            raise ValueError(f"{value.name!r} is not the name of a placeholder")
         return f"{_MARK}{value.name}{_MARK}"
     if isinstance(value, Mapping):
         return {key: _marked(item) for key, item in value.items()}

@@ -20,6 +20,7 @@ from airflow_cwevents.exceptions import InvalidInputError
 # The variables that AWS fills in itself. It refuses unknown ones itself.
 RESERVED_PREFIX: Final = "aws.events."
 WHOLE_EVENT: Final = "aws.events.event.json"
+ENVELOPE: Final = "aws.events.event"
 # https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_InputTransformer.html
 _PATH_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,256}")
 _LOG_TEMPLATE: Final = '{"timestamp": <time>, "message": <message>}'
@@ -122,7 +123,7 @@ def _check_occurrence(occurrence: Occurrence, template: Template, paths: Mapping
     if name not in paths and not name.startswith(RESERVED_PREFIX):
         reason = f"<{name}> is not in InputPathsMap"
         raise InvalidInputError(place, reason, f'Add "{name}": "$.…" to InputPathsMap', template.text)
-    if occurrence.quoted and name in paths and is_never_plain(paths[name]):
-        reason = f"AWS delivers nothing, as <{name}> is in quotes and {paths[name]} is an object or a list"
+    if occurrence.quoted and (name == ENVELOPE or (name in paths and is_never_plain(paths[name]))):
+        reason = f"AWS delivers nothing, as <{name}> is in quotes and stands for an object or a list"
         remedy = f'Write it without quotes; in a template given as a dict as Placeholder("{name}")'
         raise InvalidInputError(place, reason, remedy, template.text)

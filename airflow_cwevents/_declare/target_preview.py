@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow_cwevents._aws.json_text import to_json_text
-from airflow_cwevents._declare.event_paths import MISSING, value_at
+from airflow_cwevents._declare.event_paths import MISSING, UNKNOWN, value_at
 from airflow_cwevents._declare.input_templates import Occurrence, parse_template
+from airflow_cwevents._declare.target_input import ENVELOPE, WHOLE_EVENT
 from airflow_cwevents._declare.target_spec import normalised_input
 from airflow_cwevents.exceptions import InvalidInputError
 
@@ -30,6 +31,8 @@ def preview_target_input(
     """
     Return what a target receives for an event that the rule matches.
 
+    What only AWS can evaluate, such as a path with a wildcard, stays in angle brackets: ``<$.detail.*>``, ``<name>``.
+
     :param target: the target, with AWS's member names; only ``Input``, ``InputPath`` and ``InputTransformer`` count.
     :param event: the event as it is delivered, with ``source``, ``detail-type``, ``detail`` and so on.
     :param rule_arn: the rule's ARN, for the predefined variables.
@@ -45,6 +48,8 @@ def preview_target_input(
         return str(received["Input"])
     if received.get("InputPath") is not None:
         value = value_at(received["InputPath"], event)
+        if value is UNKNOWN:
+            return f"<{received['InputPath']}>"
         return to_json_text("" if value is MISSING else value)
     if received.get("InputTransformer") is not None:
         variables = _variables(event, rule_arn, ingestion_time or datetime.now(UTC))
@@ -57,21 +62,28 @@ def _variables(event: Mapping[str, Any], rule_arn: str, ingestion_time: datetime
         "aws.events.rule-arn": rule_arn,
         "aws.events.rule-name": rule_arn.rsplit("/", 1)[-1],
         "aws.events.event.ingestion-time": f"{ingestion_time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
-        "aws.events.event": {name: value for name, value in event.items() if name != "detail"},
-        "aws.events.event.json": event,
+        ENVELOPE: _envelope(event),
+        WHOLE_EVENT: event,
     }
+
+
+def _envelope(event: Mapping[str, Any]) -> dict[str, Any]:
+    # as LocalStack's tests recorded it on AWS: without the detail, and with another name for detail-type
+    return {"detailType" if name == "detail-type" else name: event[name] for name in event if name != "detail"}
 
 
 def _rendered(transformer: Mapping[str, Any], event: Mapping[str, Any], variables: Mapping[str, Any]) -> str | None:
     template = parse_template(transformer["InputTemplate"], "InputTransformer.InputTemplate")
     paths = transformer.get("InputPathsMap") or {}
     values = {**variables, **{name: value_at(path, event) for name, path in paths.items()}}
-    if any(each.quoted and _is_undeliverable(each.name, values.get(each.name)) for each in template.occurrences):
+    if any(each.quoted and isinstance(values.get(each.name), Mapping | list) for each in template.occurrences):
         return None
     bare_strings = template.form in ("object", "value")
 
     def text_of(occurrence: Occurrence) -> str:
-        value = values.get(occurrence.name, MISSING)
+        value = values.get(occurrence.name, UNKNOWN)
+        if value is UNKNOWN:
+            return f"<{occurrence.name}>"
         value = "" if value is MISSING else value
         plain = value if isinstance(value, str) else to_json_text(value)
         if occurrence.quoted:
@@ -79,8 +91,3 @@ def _rendered(transformer: Mapping[str, Any], event: Mapping[str, Any], variable
         return to_json_text(value) if bare_strings else plain
 
     return template.replaced(text_of)
-
-
-def _is_undeliverable(name: str, value: object) -> bool:
-    # AWS escapes this variable, which is JSON, so that it can be part of a string
-    return name != "aws.events.event" and isinstance(value, Mapping | list)

@@ -2,13 +2,14 @@
 Ranges and exclusions of a target's members that botocore lets through: it checks minimums and types only.
 
 The maximums come from botocore's model of the service, which AWS itself validates by; what only the text of AWS's
-reference says is in a table here. Patterns and enums are left to AWS, as they grow.
+reference says is in a table here, and so are the model's patterns. Enums are left to AWS, as they grow.
 
 .. seealso:: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_Target.html
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -22,14 +23,31 @@ DOCUMENTED_RANGES: Final[Mapping[tuple[str, ...], tuple[int, int]]] = {
 }
 # Members that AWS takes only one of, by the block that they are in.
 EXCLUSIONS: Final = (("EcsParameters", "LaunchType", "CapacityProviderStrategy"),)
+# The model's patterns, by shape, and what is wrong with a string that does not match. They are written for Python,
+# where the model's own pattern for header values takes exponential time.
+PATTERNS: Final[Mapping[str, tuple[re.Pattern[str], str]]] = {
+    "PathParameter": (re.compile(r"(?!\s*$).+", re.DOTALL), "it is blank"),
+    "HeaderKey": (re.compile(r"[!#$%&'*+-.^_`|~0-9a-zA-Z]+"), "it is not the name of an HTTP header"),
+    "HeaderValue": (re.compile(r"\t*[\x20-\x7E][\t\x20-\x7E]*"), "it is empty or not ASCII on one line"),
+    "QueryStringKey": (re.compile(r"[^\x00-\x1F\x7F]+"), "it is empty or has control characters"),
+    "QueryStringValue": (
+        re.compile(r"[^\x00-\x09\x0B\x0C\x0E-\x1F\x7F]+"),
+        "it is empty or has control characters",
+    ),
+    "SageMakerPipelineParameterName": (
+        re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*"),
+        "it is not letters and digits, with hyphens only between them",
+    ),
+}
 
 
 class Excess(NamedTuple):
-    """A value that is too large: its place, what is wrong, and the value."""
+    """A value that exceeds the model: its place, what is wrong, the value, and the remedy."""
 
     place: str
     reason: str
     value: object
+    remedy: str = "Reduce it"
 
 
 def check_documented_ranges(target: Mapping[str, Any]) -> None:
@@ -54,7 +72,7 @@ def check_documented_ranges(target: Mapping[str, Any]) -> None:
 
 def excesses(value: Any, shape: Any, place: str = "") -> Iterator[Excess]:
     """
-    Find what exceeds the maximums of botocore's model.
+    Find what exceeds the maximums of botocore's model, or does not match its patterns.
 
     :param value: a target, or a part of one, which botocore accepts.
     :param shape: its shape in the model.
@@ -69,10 +87,19 @@ def excesses(value: Any, shape: Any, place: str = "") -> Iterator[Excess]:
         if maximum and len(value) > maximum:
             yield Excess(place, f"it has {len(value)} items, and the maximum is {maximum}", value)
         yield from _items(value, shape, place)
-    elif shape.type_name == "string" and maximum and len(value) > maximum:
-        yield Excess(place, f"it has {len(value)} characters, and the maximum is {maximum}", value)
+    elif shape.type_name == "string":
+        yield from _excesses_of_string(value, shape, place)
     elif shape.type_name in ("integer", "long") and maximum and value > maximum:
         yield Excess(place, f"{value} is above the maximum of {maximum}", value)
+
+
+def _excesses_of_string(value: str, shape: Any, place: str) -> Iterator[Excess]:
+    maximum = shape.metadata.get("max")
+    pattern, reason = PATTERNS.get(shape.name, (None, ""))
+    if maximum and len(value) > maximum:
+        yield Excess(place, f"it has {len(value)} characters, and the maximum is {maximum}", value)
+    elif pattern and not pattern.fullmatch(value):
+        yield Excess(place, reason, value, "Correct it")
 
 
 def _items(value: Any, shape: Any, place: str) -> Iterator[Excess]:

@@ -30,7 +30,7 @@ def check_shapes(targets: Iterable[Mapping[str, Any]], shape: Shape) -> None:
 
     :param targets: the targets, normalised.
     :param shape: botocore's model of a target.
-    :raises InvalidTargetError: if botocore would refuse to send one of them, or AWS as a value is too large.
+    :raises InvalidTargetError: if botocore would refuse to send one of them, or AWS as a value is out of its range.
     """
     for index, target in enumerate(targets):
         report = ParamValidator().validate(target, shape)
@@ -40,7 +40,7 @@ def check_shapes(targets: Iterable[Mapping[str, Any]], shape: Shape) -> None:
             remedy = f"Correct it by AWS's API reference{hint}"
             raise InvalidTargetError(index, "", reason, remedy, target, target["Id"])
         for excess in excesses(target, shape):
-            raise InvalidTargetError(index, excess.place, excess.reason, "Reduce it", excess.value, target["Id"])
+            raise InvalidTargetError(index, excess.place, excess.reason, excess.remedy, excess.value, target["Id"])
 
 
 def call_in_batches(

@@ -100,6 +100,8 @@ class TestTemplate:
             r'"not a placeholder: \<unknown>"',
             r'"a quote \" and <state>"',
             '{"unknown variable": <aws.events.later>}',
+            '{"envelope": <aws.events.event>}',
+            r'{"a backslash": "C:\\<instance> \\< 1"}',
         ],
     )
     def test_accepted(self, template: str) -> None:
@@ -132,6 +134,13 @@ class TestTemplate:
         assert "delivers nothing" in refusal('{"a": "all: <x>"}', {"x": path}).reason
         assert normalised('{"a": <x>}', {"x": path}) == '{"a": <x>}'
 
+    @pytest.mark.parametrize("template", ['{"a": "<aws.events.event>"}', '"got <aws.events.event>"'])
+    def test_event_without_detail_in_quotes_raises(self, template: str) -> None:
+        assert "delivers nothing" in refusal(template).reason
+
+    def test_quotes_in_text_without_quotes_around_it_are_left_to_aws(self) -> None:
+        assert normalised('it is "<detail>"') == 'it is "<detail>"'
+
     def test_what_may_be_a_string_in_quotes_is_accepted(self) -> None:
         assert normalised('"<x>"', {"x": "$.detail.anything"}) == '"<x>"'
 
@@ -154,6 +163,10 @@ class TestTemplate:
     @pytest.mark.parametrize("template", [None, ""])
     def test_missing_raises(self, template: object) -> None:
         assert refusal(template).reason == "it is missing"
+
+    def test_placeholder_with_another_name_raises(self) -> None:
+        error = refusal({"a": Placeholder("in stance")})
+        assert (error.place, error.reason) == ("T.InputTemplate", "'in stance' is not the name of a placeholder")
 
     def test_what_json_cannot_express_raises(self) -> None:
         assert refusal({"a": {1, 2}}).place == "T.InputTemplate"

@@ -77,10 +77,18 @@ def test_lines_of_strings_keep_their_quotes() -> None:
 
 def test_text_without_quotes() -> None:
     assert transformed("<i> is down", i="$.detail.instance-id") == "i-1 is down"
+    assert transformed('it is "<s>"', s="$.detail.state") == 'it is "stopped "now""'
 
 
 def test_escaped_bracket_is_no_placeholder() -> None:
     assert transformed(r'{"html": "\<b> <i>"}', i="$.detail.instance-id") == '{"html": "<b> i-1"}'
+    assert transformed(r'{"html": "\<b\> <i>"}', i="$.detail.instance-id") == '{"html": "<b> i-1"}'
+
+
+def test_backslash_of_its_own_escapes_no_bracket() -> None:
+    assert transformed(r'{"path": "C:\\<i>", "other": "\\< 1"}', i="$.detail.instance-id") == (
+        r'{"path": "C:\\i-1", "other": "\\< 1"}'
+    )
 
 
 def test_object_in_quotes_delivers_nothing() -> None:
@@ -98,8 +106,21 @@ def test_predefined_variables() -> None:
         "arn": RULE_ARN,
         "at": "2026-11-25T08:00:00Z",
         "event": EVENT,
-        "envelope": {name: value for name, value in EVENT.items() if name != "detail"},
+        "envelope": {
+            "version": "0",
+            "id": "7bf73129",
+            "detailType": "EC2 Instance State-change Notification",  # as recorded on AWS
+            "source": "aws.ec2",
+            "time": "2026-11-25T08:00:00Z",
+            "resources": EVENT["resources"],
+        },
     }
+
+
+def test_what_only_aws_can_evaluate_stays_in_angle_brackets() -> None:
+    assert preview(InputPath="$.detail.*") == "<$.detail.*>"
+    received = transformed('{"all": <a>, "later": "<aws.events.later>", "n": <n>}', a="$.detail.*", n="$.detail.count")
+    assert received == '{"all": <a>, "later": "<aws.events.later>", "n": 3}'
 
 
 def test_invalid_input_raises() -> None:
