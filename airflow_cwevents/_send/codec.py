@@ -7,6 +7,10 @@ from collections.abc import Mapping, MutableMapping
 from datetime import datetime
 from typing import Any
 
+from botocore.exceptions import ClientError
+
+from airflow_cwevents._aws.errors import is_throttling
+
 _ENTRIES = "airflow_cwevents_entries"
 # The shape-by-shape serializer and validator get this instead: valid, and nothing to do.
 _PLACEHOLDER: list[dict[str, Any]] = [{}]
@@ -32,6 +36,27 @@ def speed_up_put_events(client: Any) -> None:
     # last: a Stubber compares the real entries with those it expects
     client.meta.events.register_last("before-parameter-build.eventbridge.PutEvents", _set_entries_aside)
     client.meta.events.register_first("before-call.eventbridge.PutEvents", _write_body)
+
+
+def report_throttling_at_once(client: Any) -> None:
+    """
+    Make ``client.put_events`` raise at once when AWS throttles a request of :class:`CheckedEntries`.
+
+    botocore would sleep and retry in each thread, while the others go on as fast as before. The sender repeats such a
+    request itself, at a lower rate. Everything else is still botocore's to retry, and so are other calls.
+
+    :param client: a boto3 client ``events``.
+    """
+    client.meta.events.register_first("needs-retry.eventbridge.PutEvents", _raise_throttling)
+
+
+def _raise_throttling(
+    response: tuple[Any, Any] | None, operation: Any, request_dict: Mapping[str, Any], **_: Any
+) -> None:
+    if response is not None and _ENTRIES in request_dict["context"]:
+        error = ClientError(response[1], operation.name)
+        if is_throttling(error):
+            raise error
 
 
 def _set_entries_aside(params: MutableMapping[str, Any], context: MutableMapping[str, Any], **_: Any) -> None:

@@ -17,14 +17,14 @@ class SendOptions:
 
     :param max_bytes: the maximum size of a request's entries, in bytes; some regions still have 262,144.
     :param max_concurrency: the maximum number of requests in flight, 1 to 256.
-    :param max_attempts: the maximum number of attempts for an entry.
+    :param max_attempts: the maximum number of attempts for an entry; throttled requests do not count.
     :param max_retry_seconds: how long after its first failure an entry is still retried, in seconds.
     :param max_events_per_second: the maximum rate, in events per second; None for as fast as AWS accepts.
     :raises InvalidInputError: if one of them is out of range.
     """
 
     max_bytes: int = MAX_REQUEST_BYTES
-    max_concurrency: int = 16
+    max_concurrency: int = 128
     max_attempts: int = 10
     max_retry_seconds: float = 300.0
     max_events_per_second: float | None = None

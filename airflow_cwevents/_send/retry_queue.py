@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 # From attempt to attempt the wait doubles, up to a maximum; in seconds.
 FIRST_WAIT_SECONDS = 0.2
 MAX_WAIT_SECONDS = 20.0
+MAX_THROTTLED_WAIT_SECONDS = 0.2
 
 
 def backoff_seconds(failures: int) -> float:
@@ -44,20 +45,23 @@ class RetryQueue:
         self._clock = clock
         self._entries: list[tuple[float, int, SizedEntry]] = []
 
-    def add(self, item: SizedEntry, *, retry: bool) -> bool:
+    def add(self, item: SizedEntry, *, throttled: bool, is_attempt: bool = True) -> bool:
         """
-        Count a failure of an entry, and keep it if it is to be sent again.
+        Record a failure of an entry, and keep the entry if it is to be sent again.
 
         :param item: the entry.
-        :param retry: whether another attempt may succeed.
+        :param throttled: whether AWS throttled it: then it waits shortly, as the sender slows down.
+        :param is_attempt: whether that was one of its attempts. A request that AWS throttled as a whole is none, since
+            it says nothing about its entries: they are sent again for as long as ``max_retry_seconds`` allows.
         :return: whether it is kept; if not, it has failed for good.
         """
         now = self._clock()
         item.failed_since = item.failed_since or now
-        item.failures += 1
-        if not retry or item.failures >= self._options.max_attempts:
+        item.failures += is_attempt
+        if item.failures >= self._options.max_attempts:
             return False
-        due = now + self._wait(item.failures)
+        seconds = self._wait(max(1, item.failures))
+        due = now + (min(seconds, MAX_THROTTLED_WAIT_SECONDS) if throttled else seconds)
         if due - item.failed_since > self._options.max_retry_seconds:
             return False
         heapq.heappush(self._entries, (due, item.position, item))

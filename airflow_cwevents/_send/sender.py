@@ -14,9 +14,9 @@ from airflow_cwevents._send.buffer import Held, ResultBuffer
 from airflow_cwevents._send.entries import EntryResult, SizedEntry
 from airflow_cwevents._send.outage import OUTAGE_SECONDS, OutageWatch
 from airflow_cwevents._send.outcomes import Failure, entry_failure, is_too_large, request_failure
+from airflow_cwevents._send.rate_controller import RateController
 from airflow_cwevents._send.retry_queue import RetryQueue
 from airflow_cwevents._send.source import ReadAhead
-from airflow_cwevents._send.throttle import Throttle
 from airflow_cwevents._send.transport import Answer, Request, Transport
 from airflow_cwevents._send.workers import PutEvents, ThreadTransport
 from airflow_cwevents.exceptions import PutEventsStoppedError
@@ -111,7 +111,7 @@ class _Sending:
         self._source = ReadAhead(entries)
         self._retries = RetryQueue(options, wait, clock)
         self._buffer = ResultBuffer(in_order=in_order)
-        self._throttle = Throttle(options.max_concurrency, options.max_events_per_second, wait, clock)
+        self._rate = RateController(options.max_events_per_second, clock)
         self._transport: Transport = ThreadTransport(put_events, clock)
         self._outage = OutageWatch()
         self._batches: Iterator[list[SizedEntry]] = iter(())
@@ -162,16 +162,20 @@ class _Sending:
     def _stopped(self) -> bool:
         return self._stop_at is not None
 
+    @property
+    def _is_full(self) -> bool:
+        return self._transport.in_flight >= self._options.max_concurrency
+
     def _submit(self) -> None:
         """Send as much as may be sent; return early if there are answers, as the source may be slow."""
         hurry_at = self._clock() + SUBMIT_SECONDS
         self._hurried = False
-        while not self._stopped and self._throttle.admits(self._transport.in_flight):
+        while not self._stopped and not self._is_full and not self._rate.seconds_until_free():
             if not (batch := self._next_batch()):
                 return
             self.requests += 1
             self.bytes += sum(item.size for item in batch)
-            number = self._throttle.on_send(len(batch))
+            number = self._rate.on_send(len(batch))
             self._transport.submit(Request(number, [item.entry for item in batch], batch))
             if self._transport.has_answers and self._clock() >= hurry_at:
                 self._hurried = True
@@ -216,9 +220,9 @@ class _Sending:
     def _seconds_until_more_can_be_sent(self) -> float | None:
         if self._hurried:
             return 0.0
-        if self._transport.in_flight >= int(self._throttle.limit):
+        if self._is_full:
             return None
-        if held_back := self._throttle.seconds_until_free():
+        if held_back := self._rate.seconds_until_free():
             return held_back
         if (due := self._retries.seconds_until_due()) is not None:
             return due
@@ -227,7 +231,6 @@ class _Sending:
     def _settle(self) -> None:
         """Process all answers that have come; an exception in between loses at most one of them."""
         while (answer := self._transport.take()) is not None:
-            self._throttle.on_answer(answer.seconds)
             if answer.error is not None:
                 self._settle_error(answer, answer.error)
             else:
@@ -235,7 +238,7 @@ class _Sending:
                 self._settle_response(answer, answer.response or {})
 
     def _settle_response(self, answer: Answer, response: Mapping[str, Any]) -> None:
-        throttled = response.get("ResponseMetadata", {}).get("RetryAttempts", 0) > 0
+        throttled = 0
         results = response.get("Entries") or ()
         for position, item in enumerate(answer.request.batch):
             result = (results[position] if position < len(results) else None) or {}
@@ -245,33 +248,29 @@ class _Sending:
                 self._buffer.add(item.position, EntryResult(item.index, event_id), 0)
             else:
                 failure = entry_failure(result)
-                throttled = throttled or failure.is_throttling
+                throttled += failure.is_throttling
                 self._retry_or_fail(item, failure)
-        if throttled:
-            self._throttle.on_throttled(answer.request.number)
-        else:
-            self._throttle.on_success()
+        self._rate.on_answer(answer.request.number, len(answer.request.batch) - throttled, throttled)
 
     def _settle_error(self, answer: Answer, error: Exception) -> None:
         batch, failure = answer.request.batch, request_failure(error)
-        if is_transient(error):
-            self._throttle.on_throttled(answer.request.number)
-            if self._outage.on_failure(answer.answered_at):
-                self._give_up(f"{failure.code}: {failure.message}")
+        self._rate.on_answer(answer.request.number, 0, len(batch) if failure.is_throttling else 0)
+        if is_transient(error) and self._outage.on_failure(answer.answered_at):
+            self._give_up(f"{failure.code}: {failure.message}")
         if is_too_large(failure, len(batch)):
             middle = len(batch) // 2
             self._halves += [list(batch[:middle]), list(batch[middle:])]
             return
         for item in batch:
-            self._retry_or_fail(item, failure)
+            self._retry_or_fail(item, failure, is_attempt=not failure.is_throttling)
 
     def _give_up(self, reason: str) -> None:
         why = f"for {OUTAGE_SECONDS:.0f} s no request has succeeded, the last with {reason}"
         self._error = self._error or self._source.error or PutEventsStoppedError(self._sent, why)
         self.stop()
 
-    def _retry_or_fail(self, item: SizedEntry, failure: Failure) -> None:
-        if not self._retries.add(item, retry=failure.retry):
+    def _retry_or_fail(self, item: SizedEntry, failure: Failure, *, is_attempt: bool = True) -> None:
+        if not (failure.retry and self._retries.add(item, throttled=failure.is_throttling, is_attempt=is_attempt)):
             result = EntryResult(
                 item.index, None, failure.code, failure.message, retryable=failure.transient, entry=item.entry
             )
