@@ -86,6 +86,12 @@ def is_transient(error: Exception) -> bool:
     return status >= 500 or code_of(error) in THROTTLING_CODES | TRANSIENT_REQUEST_CODES
 
 
+def is_throttling(error: Exception) -> bool:
+    """Return whether AWS throttled a whole request."""
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") if isinstance(error, ClientError) else 0
+    return status == 429 or code_of(error) in THROTTLING_CODES
+
+
 def is_not_found(error: BaseException) -> bool:
     """Return whether AWS says that a queue, topic, function or log group does not exist."""
     return code_of(error) in _NOT_FOUND_CODES

@@ -5,14 +5,13 @@ from __future__ import annotations
 import heapq
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from airflow_cwevents._aws.errors import error_code, error_message, is_transient, shortened
+from airflow_cwevents._aws.errors import error_code, error_message, is_throttling, is_transient, shortened
 from airflow_cwevents._aws.limits import (
     MAX_ENTRIES_PER_REQUEST,
     MAX_REQUEST_BYTES,
@@ -22,7 +21,7 @@ from airflow_cwevents._aws.limits import (
 from airflow_cwevents._send.batching import pack
 from airflow_cwevents._send.entries import EntryResult, SizedEntry
 from airflow_cwevents._send.throttle import Throttle, wait_seconds
-from airflow_cwevents._send.workers import Workers
+from airflow_cwevents._send.transport import Answer, Request, Transport
 from airflow_cwevents.exceptions import PutEventsStoppedError
 
 if TYPE_CHECKING:
@@ -45,29 +44,15 @@ TICK_SECONDS = 1.0
 STOP_GRACE_SECONDS = 3.0
 MISSING_RESULT = "MissingResult"
 
-PutEvents = Callable[[list[Mapping[str, Any]]], Mapping[str, Any]]
-
-
-@dataclass(slots=True)
-class _Request:
-    """A request, numbered in the order of sending; when it is answered, with the response or an error, and times."""
-
-    number: int
-    batch: list[SizedEntry]
-    seconds: float = 0.0
-    answered_at: float = 0.0
-    response: Mapping[str, Any] | None = None
-    error: Exception | None = None
-
 
 class EventSender(Iterator[EntryResult]):
     """
-    Sends entries through a function that puts one request; iterating over it does the sending.
+    Sends entries through a transport; iterating over it does the sending.
 
     It raises :class:`PutEventsStoppedError` after :meth:`stop`, or when requests have only failed for five minutes, and
     it has given the results that are known. Who lets go of it before its end ends the sending.
 
-    :param put_events: puts up to ten entries, as boto3's ``put_events(Entries=…)`` does, from any thread.
+    :param transport: sends requests of up to ten entries.
     :param entries: the entries; those that cannot be sent, as their results. It is read as far ahead as is needed to
         keep the requests going. What it raises is raised after the results of all before.
     :param options: how to send.
@@ -79,7 +64,7 @@ class EventSender(Iterator[EntryResult]):
 
     def __init__(
         self,
-        put_events: PutEvents,
+        transport: Transport,
         entries: Iterable[SizedEntry | EntryResult],
         options: SendOptions,
         wait: wait_base,
@@ -88,7 +73,7 @@ class EventSender(Iterator[EntryResult]):
         on_tick: Callable[[], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._sending = _Sending(put_events, entries, options, wait, in_order=in_order, on_tick=on_tick, clock=clock)
+        self._sending = _Sending(transport, entries, options, wait, in_order=in_order, on_tick=on_tick, clock=clock)
         self._results = self._sending.results()
 
     def __next__(self) -> EntryResult:
@@ -120,7 +105,7 @@ class _Sending:
 
     def __init__(
         self,
-        put_events: PutEvents,
+        transport: Transport,
         entries: Iterable[SizedEntry | EntryResult],
         options: SendOptions,
         wait: wait_base,
@@ -131,7 +116,7 @@ class _Sending:
     ) -> None:
         self.requests = 0
         self.bytes = 0
-        self._put_events = put_events
+        self._transport = transport
         self._source = iter(entries)
         self._source_error: BaseException | None = None
         self._exhausted = False
@@ -141,10 +126,8 @@ class _Sending:
         self._on_tick = on_tick
         self._clock = clock
         self._throttle = Throttle(options.max_concurrency, options.max_events_per_second, wait, clock)
-        self._workers: Workers[list[_Request], list[_Request]] = Workers(self._perform)
         self._batches: Iterator[list[SizedEntry]] = iter(())
-        self._answers: deque[_Request] = deque()
-        self._halves: deque[list[SizedEntry]] = deque()
+        self._halves: deque[Sequence[SizedEntry]] = deque()
         self._retries: list[tuple[float, int, SizedEntry]] = []
         self._results: dict[int, tuple[EntryResult, int]] = {}
         self._held_bytes = 0
@@ -158,7 +141,8 @@ class _Sending:
     def stop(self) -> None:
         if self._stop_at is None:
             self._stop_at = self._clock() + STOP_GRACE_SECONDS
-        self._workers.wake()
+            self._transport.close()
+        self._transport.wake()
 
     def results(self) -> Generator[EntryResult, None, None]:
         try:
@@ -170,12 +154,11 @@ class _Sending:
                 raise PutEventsStoppedError(self._sent)
         finally:  # what is not begun by now is not sent
             self.stop()
-            self._workers.close()
 
     def known_when_stopped(self) -> Iterator[EntryResult]:
         self._settle()
-        while self._workers.busy and (seconds := (self._stop_at or 0) - self._clock()) > 0:
-            self._workers.wait(seconds)
+        while self._transport.in_flight and (seconds := (self._stop_at or 0) - self._clock()) > 0:
+            self._transport.wait(seconds)
             self._settle()
         for position in sorted(self._results):
             yield self._give(position)
@@ -190,7 +173,7 @@ class _Sending:
                 break
             if self._on_tick:
                 self._on_tick()
-            self._workers.wait(self._seconds_to_wait())
+            self._transport.wait(self._seconds_to_wait())
             self._settle()
 
     @property
@@ -205,31 +188,21 @@ class _Sending:
         """Send as much as may be sent; hurry back if there are results, as the source may be slow."""
         hurry_at = self._clock() + SUBMIT_SECONDS
         self._hurried = False
-        while not self._stopped and self._throttle.admits(self._workers.busy):
-            if not (job := list(self._next_requests(hurry_at))):
-                return
-            self._workers.submit(job)
-            if self._must_hurry(hurry_at):
-                self._hurried = True
-                return
-
-    def _must_hurry(self, hurry_at: float) -> bool:
-        return self._workers.have_results and self._clock() >= hurry_at
-
-    def _next_requests(self, hurry_at: float) -> Iterator[_Request]:
-        for _ in range(self._throttle.requests_per_job):
-            if self._throttle.seconds_until_free() or not (batch := self._next_batch()):
+        while not self._stopped and self._throttle.admits(self._transport.in_flight):
+            if not (batch := self._next_batch()):
                 return
             self.requests += 1
             self.bytes += sum(item.size for item in batch)
-            yield _Request(self._throttle.on_send(len(batch)), batch)
-            if self._must_hurry(hurry_at):
+            number = self._throttle.on_send(len(batch))
+            self._transport.submit(Request(number, [item.entry for item in batch], batch))
+            if self._clock() >= hurry_at:
+                self._hurried = True
                 return
 
-    def _next_batch(self) -> list[SizedEntry] | None:
+    def _next_batch(self) -> Sequence[SizedEntry] | None:
         if self._halves:
             return self._halves.popleft()
-        batch = next(self._batches, None)
+        batch: Sequence[SizedEntry] | None = next(self._batches, None)
         if batch is None:  # the last one was cut short by what was there; there may be more by now
             options = self._options
             self._batches = pack(self._available(), lambda item: item.size, options.max_bytes, MAX_ENTRIES_PER_REQUEST)
@@ -292,38 +265,20 @@ class _Sending:
     def _seconds_until_more_can_be_sent(self) -> float | None:
         if self._hurried:
             return 0.0
-        if self._workers.busy >= int(self._throttle.limit):
+        if self._transport.in_flight >= int(self._throttle.limit):
             return None
         if held_back := self._throttle.seconds_until_free():
             return held_back
         if self._retries:
             return max(0.0, self._retries[0][0] - self._clock())
-        return None if self._workers.busy else 0.0
-
-    def _perform(self, job: list[_Request]) -> list[_Request]:
-        """Do a job, in a thread; a request that is not begun when the sender is stopped stays undone."""
-        return [self._answered(request) for request in job if not self._stopped]
-
-    def _answered(self, request: _Request) -> _Request:
-        begin = time.perf_counter()
-        try:
-            request.response = self._put_events([item.entry for item in request.batch])
-        except Exception as error:
-            request.error = error
-        request.seconds = time.perf_counter() - begin
-        request.answered_at = self._clock()
-        return request
+        return None if self._transport.in_flight else 0.0
 
     def _settle(self) -> None:
         """Take note of all answers that have come; an exception in between loses one of them at most."""
-        while True:
-            while self._answers:
-                self._settle_answer(self._answers.popleft())
-            if (job := self._workers.take()) is None:
-                return
-            self._answers.extend(job)
+        while answer := self._transport.take():
+            self._settle_answer(answer)
 
-    def _settle_answer(self, answer: _Request) -> None:
+    def _settle_answer(self, answer: Answer) -> None:
         self._throttle.on_answer(answer.seconds)
         if answer.error is not None:
             self._settle_error(answer, answer.error)
@@ -331,10 +286,10 @@ class _Sending:
             self._failing_since = None
             self._settle_response(answer, answer.response or {})
 
-    def _settle_response(self, answer: _Request, response: Mapping[str, Any]) -> None:
+    def _settle_response(self, answer: Answer, response: Mapping[str, Any]) -> None:
         throttled = response.get("ResponseMetadata", {}).get("RetryAttempts", 0) > 0
         entries = response.get("Entries") or ()
-        for position, item in enumerate(answer.batch):
+        for position, item in enumerate(answer.request.batch):
             entry = (entries[position] if position < len(entries) else None) or {}
             if event_id := entry.get("EventId"):
                 self._sent += 1
@@ -346,23 +301,24 @@ class _Sending:
                 throttled = throttled or code in THROTTLING_CODES
                 self._fail(item, code, message, again=code in RETRYABLE_ENTRY_CODES or code == MISSING_RESULT)
         if throttled:
-            self._throttle.on_throttled(answer.number)
+            self._throttle.on_throttled(answer.request.number)
         else:
             self._throttle.on_success()
 
-    def _settle_error(self, answer: _Request, error: Exception) -> None:
+    def _settle_error(self, answer: Answer, error: Exception) -> None:
         code, message = error_code(error), error_message(error)
         if is_transient(error):
-            self._throttle.on_throttled(answer.number)
+            self._throttle.on_throttled(answer.request.number)
             self._give_up_after_a_while(answer.answered_at, f"{code}: {message}")
-        if code in {"ValidationException", "413"} and len(answer.batch) > 1:
+        if code in {"ValidationException", "413"} and len(answer.request.batch) > 1:
             # One entry must not cost the others their place, nor a region with a lower limit all of them.
-            middle = len(answer.batch) // 2
-            self._halves += [answer.batch[:middle], answer.batch[middle:]]
+            middle = len(answer.request.batch) // 2
+            self._halves += [answer.request.batch[:middle], answer.request.batch[middle:]]
             return
         # what botocore retries is not retried again here; an answer that it stumbles over it does not retry
         again = not isinstance(error, BotoCoreError | ClientError) or isinstance(error, ResponseParserError)
-        for item in answer.batch:
+        again = again or is_throttling(error)  # which the fast lane reports at once
+        for item in answer.request.batch:
             self._fail(item, code, message, again=again, transient=is_transient(error))
 
     def _give_up_after_a_while(self, failed_at: float, reason: str) -> None:

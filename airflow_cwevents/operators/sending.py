@@ -85,7 +85,7 @@ class SendingBaseOperator(CloudWatchEventsBaseOperator):
         endpoint_id: str | None = None,
         check_event_bus: bool = True,
         max_bytes: int = MAX_REQUEST_BYTES,
-        max_concurrency: int = 16,
+        max_concurrency: int = 128,
         max_attempts: int = 10,
         max_retry_seconds: float = 300.0,
         max_events_per_second: float | None = None,

@@ -24,6 +24,7 @@ from airflow_cwevents._send.sender import (
     SUBMIT_SECONDS,
     EventSender,
 )
+from airflow_cwevents._send.thread_transport import ThreadTransport
 from airflow_cwevents._send.workers import Workers
 from airflow_cwevents.exceptions import InvalidInputError, PutEventsStoppedError
 
@@ -39,7 +40,7 @@ def items(count: int, size: int = 10) -> Iterator[SizedEntry]:
 
 
 def sender(put: Put, entries: Any, **options: Any) -> EventSender:
-    return EventSender(put, entries, SendOptions(**options), wait_none())
+    return EventSender(ThreadTransport(put), entries, SendOptions(**options), wait_none())
 
 
 def test_results_come_in_input_order_whatever_the_order_of_answers() -> None:
@@ -189,7 +190,7 @@ def test_timeout_in_the_source_does_not_wait_for_retries() -> None:
         raise TaskTimeout
 
     results = []
-    sending = EventSender(put, source(), SendOptions(), wait_fixed(100))
+    sending = EventSender(ThreadTransport(put), source(), SendOptions(), wait_fixed(100))
     with pytest.raises(TaskTimeout):
         results.extend(sending)
     assert {0, 1, 2, 4, 9} <= {result.index for result in results}
@@ -208,7 +209,11 @@ def test_retries_end_after_the_given_time() -> None:
         return {"Entries": [{"ErrorCode": "InternalFailure"}]}
 
     sending = EventSender(
-        put, items(1), SendOptions(max_attempts=100, max_retry_seconds=100), wait_fixed(0), clock=clock
+        ThreadTransport(put, clock),
+        items(1),
+        SendOptions(max_attempts=100, max_retry_seconds=100),
+        wait_fixed(0),
+        clock=clock,
     )
     result = next(sending)
     assert (result.error_code, result.retryable) == ("InternalFailure", True)
@@ -309,7 +314,9 @@ def test_results_come_as_they_are_known_if_order_does_not_matter() -> None:
 
     seen: list[int] = []
     options = SendOptions(max_concurrency=1, max_attempts=1_000)
-    seen.extend(result.index for result in EventSender(put, items(100), options, wait_none(), in_order=False))
+    seen.extend(
+        result.index for result in EventSender(ThreadTransport(put), items(100), options, wait_none(), in_order=False)
+    )
     assert sorted(seen) == list(range(100))
     assert seen[-1] == 0
     assert refused > 0
@@ -330,7 +337,7 @@ def test_tick_comes_while_nothing_else_does(monkeypatch: pytest.MonkeyPatch) -> 
         assert enough.wait(5)
         return ok(entries)
 
-    results = list(EventSender(put, items(1), SendOptions(), wait_none(), on_tick=tick))
+    results = list(EventSender(ThreadTransport(put), items(1), SendOptions(), wait_none(), on_tick=tick))
     assert [result.event_id for result in results] == ["id-0"]
 
 
@@ -348,7 +355,7 @@ def test_entries_on_their_way_are_bounded_in_bytes_too() -> None:
     def put(entries: list[Mapping[str, Any]]) -> dict[str, Any]:
         return {"Entries": [{"ErrorCode": "InternalFailure"}] * len(entries)}
 
-    for result in EventSender(put, source(), SendOptions(max_attempts=3), wait_fixed(0.01)):
+    for result in EventSender(ThreadTransport(put), source(), SendOptions(max_attempts=3), wait_fixed(0.01)):
         assert result.entry is not None
         most_read = max(most_read, read - result.index)
     assert read == 100
@@ -446,7 +453,7 @@ def test_drain_gives_what_is_known_after_an_exception() -> None:
         time.sleep(0.01)
         return ok(entries)
 
-    sending = EventSender(put, items(10_000), SendOptions(), wait_none(), in_order=False, on_tick=tick)
+    sending = EventSender(ThreadTransport(put), items(10_000), SendOptions(), wait_none(), in_order=False, on_tick=tick)
     results: list[int] = []
     with pytest.raises(TaskTimeout):
         results.extend(result.index for result in sending)
@@ -467,7 +474,7 @@ def test_outage_that_does_not_end_is_not_waited_for_by_every_entry() -> None:
         raise EndpointConnectionError(endpoint_url="https://events")
 
     options = SendOptions(max_concurrency=1)
-    sending = EventSender(put, items(100_000), options, wait_none(), clock=lambda: now)
+    sending = EventSender(ThreadTransport(put, lambda: now), items(100_000), options, wait_none(), clock=lambda: now)
     results: list[EntryResult] = []
     with pytest.raises(PutEventsStoppedError, match=r"300 s.*EndpointConnectionError") as caught:
         results.extend(sending)
@@ -490,5 +497,7 @@ def test_failures_with_successes_between_are_no_outage() -> None:
             raise EndpointConnectionError(endpoint_url="https://events")
         return ok(entries)
 
-    sending = EventSender(put, items(600), SendOptions(max_concurrency=1), wait_none(), clock=lambda: now)
+    sending = EventSender(
+        ThreadTransport(put), items(600), SendOptions(max_concurrency=1), wait_none(), clock=lambda: now
+    )
     assert sum(result.event_id is not None for result in sending) == 200
