@@ -1,17 +1,17 @@
 """
-Errors of this provider. Each carries what it is about as attributes, so that code need not read its text.
+Errors of this provider. Each carries its data as attributes, so that code need not parse its message.
 
 ::
 
     CloudWatchEventsError               every own error
-    ├── InvalidInputError (ValueError)  refused before anything was sent: place, reason, remedy
-    │   ├── InvalidEntryError           one entry of PutEvents: index
-    │   │   └── EntryTooLargeError      … larger than a request may be: index, size, limit
-    │   ├── InvalidTargetError          one target of PutTargets: index, target_id
+    ├── InvalidInputError (ValueError)  invalid input, nothing was sent: place, reason, remedy
+    │   ├── InvalidEntryError           an entry of PutEvents: index
+    │   │   └── EntryTooLargeError      … larger than a request can be: index, size, limit
+    │   ├── InvalidTargetError          a target of PutTargets: index, target_id
     │   ├── InvalidScheduleError        a schedule expression: expression
     │   └── InvalidEventPatternError    an event pattern: path
     ├── PutEventsError                  some entries were not accepted: failed
-    ├── PutEventsStoppedError           the task was killed, or AWS is out of reach: sent
+    ├── PutEventsStoppedError           the task was killed, or AWS is unreachable: sent
     ├── PutTargetsError                 some targets were not accepted: failed
     ├── RemoveTargetsError              some targets were not removed: failed
     ├── TargetCheckError                some targets cannot be invoked: problems
@@ -20,11 +20,12 @@ Errors of this provider. Each carries what it is about as attributes, so that co
     ├── ManagedRuleError                another AWS service owns the rule: rule
     ├── LimitExceededError              a quota of the account is used up: rule, quota
     ├── GrantPermissionsError           a resource policy could not be changed: target_id, resource_arn
-    ├── RevokePermissionsError          some could not be changed back: failed, of the class above
-    ├── RuleHasTargetsError             targets linger on a rule that is to be deleted: rule
-    └── RoleNotAssumableError           EventBridge may not assume the role: role_arn
+    ├── RevokePermissionsError          permissions were not all revoked: failed, errors of the class above
+    ├── RuleHasTargetsError             a rule to be deleted still has targets: rule
+    └── RoleNotAssumableError           EventBridge cannot assume the role: role_arn
 
-The module imports neither Airflow nor boto3. Operators fail without Airflow's retries on a permanent error.
+Every error survives ``pickle`` and ``copy``. The module imports neither Airflow nor boto3. Operators turn a permanent
+error into Airflow's ``AirflowFailException``, so that Airflow does not retry the task.
 """
 
 from __future__ import annotations
@@ -32,29 +33,38 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, Self
 
 SHOWN_FAILURES = 5
 
 
+def _restored(error_class: type[CloudWatchEventsError], args: tuple[object, ...]) -> CloudWatchEventsError:
+    """Return an error without calling its ``__init__``; ``pickle`` and ``copy`` then set its attributes."""
+    return error_class.__new__(error_class, *args)
+
+
 class CloudWatchEventsError(Exception):
     """
-    Base of every error that this provider raises itself.
+    Base class of all errors that this provider raises itself.
 
     :ivar permanent: whether the same call would fail again; Airflow then does not retry the task.
     """
 
     permanent: bool = False
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Keep the message and the attributes; ``BaseException`` would pass the message to ``__init__``."""
+        return _restored, (type(self), self.args), vars(self)
+
 
 class InvalidInputError(CloudWatchEventsError, ValueError):
     """
-    The input is wrong; nothing was sent.
+    The input is invalid; nothing was sent.
 
-    :param place: where, as a path into the caller's input, such as ``entries[17].Detail``.
+    :param place: the invalid part, as a path into the caller's input, such as ``entries[17].Detail``.
     :param reason: what is wrong there.
-    :param remedy: what to do about it.
-    :param value: the value at that place. It is not part of the message: it may be a payload.
+    :param remedy: how to fix it.
+    :param value: the invalid value. It is not part of the message, as it may be a payload.
     """
 
     permanent = True
@@ -65,11 +75,24 @@ class InvalidInputError(CloudWatchEventsError, ValueError):
         self.reason = reason
         self.remedy = remedy
         self.value = value
+        #: Further errors of the same input, which the message lists as well.
+        self.others: tuple[InvalidInputError, ...] = ()
+
+    def and_others(self, others: Sequence[InvalidInputError]) -> Self:
+        """
+        Report further errors along with this one.
+
+        :param others: the errors.
+        :return: this error, whose message lists all of them, one per line.
+        """
+        self.others = tuple(others)
+        self.args = ("\n".join(map(str, (self, *others))),)
+        return self
 
 
 class InvalidEntryError(InvalidInputError):
     """
-    An entry that PutEvents cannot take.
+    An entry that PutEvents would reject.
 
     :param index: its index in the input, from 0.
     """
@@ -82,23 +105,23 @@ class InvalidEntryError(InvalidInputError):
 
     @property
     def without_index(self) -> str:
-        """The message, for where the entry is named otherwise."""
+        """The message without the index, for callers that identify the entry in another way."""
         return f"{self.member}: {self.reason}. {self.remedy}" if self.member else f"{self.reason}. {self.remedy}"
 
 
 class EntryTooLargeError(InvalidEntryError):
     """
-    An entry that no request can hold.
+    An entry that does not fit into a request.
 
     :param size: its size in bytes, as AWS counts it.
-    :param limit: the most that a request may hold, in bytes.
+    :param limit: the maximum size of a request, in bytes.
     """
 
     def __init__(self, index: int, size: int, limit: int) -> None:
         super().__init__(
             index,
             "",
-            f"its size is {size} bytes and a request holds at most {limit}",
+            f"its size is {size} bytes; the maximum of a request is {limit}",
             "Store the payload elsewhere, in S3 for example, and send a reference to it",
         )
         self.size = size
@@ -107,7 +130,7 @@ class EntryTooLargeError(InvalidEntryError):
 
 class InvalidTargetError(InvalidInputError):
     """
-    A target that PutTargets cannot take, or that EventBridge could never invoke.
+    A target that PutTargets would reject, or that EventBridge could never invoke.
 
     :param index: its index in the input, from 0.
     :param target_id: its ``Id``, if it has one.
@@ -124,7 +147,7 @@ class InvalidTargetError(InvalidInputError):
 
 class InvalidScheduleError(InvalidInputError):
     """
-    A schedule expression that PutRule refuses.
+    A schedule expression that PutRule would reject.
 
     :param expression: the expression.
     """
@@ -136,15 +159,19 @@ class InvalidScheduleError(InvalidInputError):
 
 class InvalidEventPatternError(InvalidInputError):
     """
-    An event pattern that PutRule refuses.
+    An event pattern that PutRule rejects.
 
     :param path: the place in the pattern, such as ``detail.state[0].prefix``; empty for the pattern as a whole.
-    :param reason: what is wrong there, in AWS's words where AWS has words for it.
+    :param reason: what is wrong there, in AWS's own words where AWS has a message for it.
     """
 
     def __init__(self, path: str, reason: str, remedy: str, value: object = None) -> None:
         super().__init__(f"event_pattern.{path}" if path else "event_pattern", reason, remedy, value)
         self.path = path
+
+
+def _counted(number: int, singular: str, plural: str) -> str:
+    return f"{number} {singular if number == 1 else plural}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,15 +194,15 @@ class FailedTarget:
 
 class PutEventsError(CloudWatchEventsError):
     """
-    Entries were not accepted; all others were.
+    Some entries were not accepted; all others were.
 
-    :param failed: the entries that were not, in input order; with a path, the first thousand of them.
-    :param sent: how many entries were.
-    :param permanent: whether every one of them would fail again.
-    :param counts: how many failed, by error code; None if ``failed`` has them all.
-    :param path: where they were written to, as lines that can be sent again; None for nowhere.
-    :param path_error: why that failed; None if it did not.
-    :param noun: what the entries are called: ``entry``, by their index, or ``line``, by their number.
+    :param failed: the entries that were not accepted, in input order; with a path, the first thousand of them.
+    :param sent: the number of accepted entries.
+    :param permanent: whether each of the failed entries would fail again.
+    :param counts: the number of failed entries by error code; None if ``failed`` has all of them.
+    :param path: the file to which they were written, as lines that can be sent again; None if they were not written.
+    :param path_error: why writing the file failed; None if it did not.
+    :param noun: how the message names them: ``entry``, by index from 0, or ``line``, by number from 1.
     """
 
     def __init__(
@@ -199,12 +226,13 @@ class PutEventsError(CloudWatchEventsError):
         super().__init__("\n".join([self._summary(), *self._first_lines()]))
 
     def _summary(self) -> str:
-        total = self.counts.total()
+        failed = self.counts.total()
         by_code = ", ".join(f"{code}: {count}" for code, count in self.counts.most_common())
-        where = f"; they are in {self.path}" if self.path else ""
+        where = f"; written to {self.path}" if self.path else ""
         if self.path_error:
             where = f"; {self.path} could not be written: {type(self.path_error).__name__}: {self.path_error}"
-        return f"{total} of {total + self.sent} entries were not sent ({by_code}){where}"
+        were = "was" if failed == 1 else "were"
+        return f"{failed} of {_counted(failed + self.sent, 'entry', 'entries')} {were} not sent ({by_code}){where}"
 
     def _first_lines(self) -> list[str]:
         lines = [f"  {self._name(entry)}: {entry.code}: {entry.message}" for entry in self.failed[:SHOWN_FAILURES]]
@@ -217,15 +245,16 @@ class PutEventsError(CloudWatchEventsError):
 
 class PutEventsStoppedError(CloudWatchEventsError):
     """
-    Sending was stopped before its end; what was sent is recorded, and a retry sends the rest.
+    Sending was stopped early; the progress is recorded, and a retry sends the rest.
 
-    :param sent: how many entries are known to have been accepted.
-    :param reason: why; None if the task was killed.
+    :param sent: the number of entries that are known to have been accepted.
+    :param reason: why it was stopped; None if the task was killed.
     """
 
     def __init__(self, sent: int, reason: str | None = None) -> None:
         why = f": {reason}" if reason else ""
-        super().__init__(f"Sending was stopped after {sent} entries; the others were not sent{why}")
+        accepted = _counted(sent, "entry", "entries")
+        super().__init__(f"Sending was stopped after {accepted}; the others were not sent{why}")
         self.sent = sent
         self.reason = reason
 
@@ -235,7 +264,8 @@ class _TargetsError(CloudWatchEventsError):
 
     def __init__(self, rule: str, failed: Sequence[FailedTarget], *, permanent: bool) -> None:
         lines = [f"  {f.target_id}: {f.code}: {f.message}" for f in failed]
-        super().__init__("\n".join([f"{len(failed)} targets of rule {rule!r} were not {self.verb}", *lines]))
+        targets, were = _counted(len(failed), "target", "targets"), "was" if len(failed) == 1 else "were"
+        super().__init__("\n".join([f"{targets} of rule {rule!r} {were} not {self.verb}", *lines]))
         self.rule = rule
         self.failed = tuple(failed)
         self.permanent = permanent
@@ -243,11 +273,11 @@ class _TargetsError(CloudWatchEventsError):
 
 class PutTargetsError(_TargetsError):
     """
-    Targets were not accepted; all others were.
+    Some targets were not accepted; all others were.
 
     :param rule: the rule's name.
-    :param failed: the targets that were not.
-    :param permanent: whether every one of them would fail again.
+    :param failed: the targets that were not accepted.
+    :param permanent: whether each of them would fail again.
     """
 
     verb = "put"
@@ -255,11 +285,11 @@ class PutTargetsError(_TargetsError):
 
 class RemoveTargetsError(_TargetsError):
     """
-    Targets were not removed; all others were.
+    Some targets were not removed; all others were.
 
     :param rule: the rule's name.
-    :param failed: the targets that were not.
-    :param permanent: whether every one of them would fail again.
+    :param failed: the targets that were not removed.
+    :param permanent: whether each of them would fail again.
     """
 
     verb = "removed"
@@ -269,15 +299,15 @@ class EventBusNotFoundError(CloudWatchEventsError):
     """
     The event bus does not exist. AWS would accept events for it, and drop them.
 
-    :param event_bus_name: its name or ARN, as given.
+    :param event_bus_name: its name or ARN, as passed.
     """
 
     permanent = True
 
     def __init__(self, event_bus_name: str) -> None:
         super().__init__(
-            f"Event bus {event_bus_name!r} does not exist in this region and account, and AWS drops events that are "
-            "sent to such a bus without an error. Create the bus, or correct event_bus_name or the region"
+            f"Event bus {event_bus_name!r} does not exist in this region and account; AWS drops events for a missing "
+            "bus without an error. Create the bus, or correct event_bus_name or the region"
         )
         self.event_bus_name = event_bus_name
 
@@ -287,7 +317,7 @@ class RuleNotFoundError(CloudWatchEventsError):
     The rule does not exist.
 
     :param rule: its name.
-    :param event_bus_name: the bus it was looked for on.
+    :param event_bus_name: the bus that was searched.
     """
 
     permanent = True
@@ -303,10 +333,11 @@ class RuleNotFoundError(CloudWatchEventsError):
 
 class ManagedRuleError(CloudWatchEventsError):
     """
-    The rule belongs to an AWS service, and is not to be changed by others.
+    The rule belongs to an AWS service, and must not be changed by others.
 
     :param rule: its name.
-    :param managed_by: the service, where AWS tells.
+    :param managed_by: the service; None if AWS does not name it.
+    :param remedy: what to do instead.
     """
 
     permanent = True
@@ -322,10 +353,10 @@ class LimitExceededError(CloudWatchEventsError):
     """
     A quota of the account is used up.
 
-    :param rule: the name of the rule that was to be put, or to get targets.
-    :param quota: what there may be no more of, such as ``targets per rule``.
+    :param rule: the name of the rule that exceeds it, itself or by its targets.
+    :param quota: the quota, such as ``targets per rule``.
     :param message: AWS's message.
-    :param remedy: what to do about it, besides asking for a higher quota.
+    :param remedy: an alternative to a higher quota.
     """
 
     permanent = True
@@ -341,40 +372,42 @@ class LimitExceededError(CloudWatchEventsError):
 
 class GrantPermissionsError(CloudWatchEventsError):
     """
-    A resource's policy could not be changed so that EventBridge may invoke a target.
+    The resource policy that allows EventBridge to invoke a target could not be changed.
 
     :param target_id: the target's id.
-    :param resource_arn: the resource whose policy it is: the target itself, or its dead-letter queue.
+    :param resource_arn: the resource that the policy belongs to: the target itself, or its dead-letter queue.
+    :param message: why it could not be changed.
     """
 
     def __init__(self, target_id: str, resource_arn: str, message: str) -> None:
-        super().__init__(f"The policy of {resource_arn}, for target {target_id!r}, could not be changed: {message}")
+        reason = message.removesuffix(".")
+        super().__init__(f"Target {target_id!r}: its resource policy could not be changed: {reason} ({resource_arn})")
         self.target_id = target_id
         self.resource_arn = resource_arn
 
 
 class RevokePermissionsError(CloudWatchEventsError):
     """
-    Resources' policies still say that EventBridge may invoke targets, as they could not be changed.
+    Some resource policies could not be changed, and still allow EventBridge to invoke targets.
 
-    :param failed: an error for each policy.
+    :param failed: one error for each policy.
     """
 
     def __init__(self, failed: Sequence[GrantPermissionsError]) -> None:
-        super().__init__("\n".join(["Permissions were not all taken back:", *(f"  {error}" for error in failed)]))
+        super().__init__("\n".join(["Not all permissions were revoked:", *(f"  {error}" for error in failed)]))
         self.failed = tuple(failed)
 
 
 class RuleHasTargetsError(CloudWatchEventsError):
     """
-    A rule cannot be deleted, as AWS still sees targets on it.
+    A rule cannot be deleted, as AWS still finds targets on it.
 
     :param rule: its name.
     """
 
     def __init__(self, rule: str) -> None:
         super().__init__(
-            f"Rule {rule!r} still has targets, though all were removed; another task may be adding some. "
+            f"Rule {rule!r} still has targets after all were removed; another task may have added some. "
             "Run the task again when nothing else changes the rule"
         )
         self.rule = rule
@@ -382,16 +415,17 @@ class RuleHasTargetsError(CloudWatchEventsError):
 
 class RoleNotAssumableError(CloudWatchEventsError):
     """
-    EventBridge may not assume the role, and did not get to in the time that a fresh role takes.
+    EventBridge cannot assume the role, even after the time that a new role takes to become usable.
 
-    :param role_arn: the role's ARN, where it is known.
+    :param role_arn: the role's ARN; None if it is not known.
+    :param message: AWS's message.
     """
 
     permanent = True
 
     def __init__(self, role_arn: str | None, message: str) -> None:
         super().__init__(
-            f"{message} The role's trust relationship must allow sts:AssumeRole to events.amazonaws.com; "
+            f"{message} The role's trust relationship must allow sts:AssumeRole for events.amazonaws.com; "
             "`airflow-cwevents policy trust` prints one that does"
         )
         self.role_arn = role_arn
@@ -404,11 +438,11 @@ class TargetCheckError(CloudWatchEventsError):
     Airflow retries the task: a fresh role, and a queue's policy that has just changed, take up to a minute to work.
 
     :param rule: the rule's name.
-    :param problems: what is wrong, a line each.
+    :param problems: the problems, one string each; the task's log shows them with their fixes.
     """
 
     def __init__(self, rule: str, problems: Sequence[str]) -> None:
-        lines = [f"  {problem}" for problem in problems]
-        super().__init__("\n".join([f"Rule {rule!r} does not deliver to all of its targets:", *lines]))
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        super().__init__(f"Rule {rule!r} does not deliver to all of its targets: {count}, see above")
         self.rule = rule
         self.problems = tuple(problems)

@@ -1,4 +1,4 @@
-"""What ``airflow providers`` shows of this package."""
+"""The description of this package that ``airflow providers`` shows."""
 
 from __future__ import annotations
 

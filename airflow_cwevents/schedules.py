@@ -1,5 +1,5 @@
 """
-Schedule expressions of rules, ``rate(…)`` and ``cron(…)``: check them before AWS does, and tell when they fire.
+Schedule expressions of rules, ``rate(…)`` and ``cron(…)``: validate them before AWS does, and compute when they fire.
 
 AWS answers every bad one with ``Parameter ScheduleExpression is not valid.`` The errors here say what is wrong, and
 which expression was meant where that can be told. Refused is what AWS documents as wrong, or was seen to refuse, or
@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from calendar import monthrange
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import dropwhile, islice, product
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -22,7 +22,7 @@ from airflow_cwevents._aws.limits import MAX_SCHEDULE_EXPRESSION_LENGTH
 from airflow_cwevents.exceptions import InvalidScheduleError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 _FORM: Final = re.compile(r"(?P<kind>rate|cron)\((?P<body>.*)\)", re.DOTALL)
 _RATE: Final = re.compile(r"(?P<number>[0-9]+) (?P<unit>minute|hour|day)(?P<plural>s?)")
@@ -32,7 +32,8 @@ _PART: Final = re.compile(r"(?:(?P<first>\*|\w+)(?:-(?P<last>\*|\w+))?)?(?:/(?P<
 # Parts of a day field that stand for other days in other months: L, L-3, LW, 15W, and FRIL, TUE#2.
 _MONTHLY_DAY: Final = re.compile(r"L(-[0-9]+)?W?|(?P<value>\w+)(?P<mark>W)", re.ASCII)
 _MONTHLY_WEEKDAY: Final = re.compile(r"(?P<value>\w+)(?P<mark>L|#[1-5])", re.ASCII)
-_LAST_DAY: Final = re.compile(r"L(?:-(?P<before>[0-9]+))?")
+_LAST_DAY: Final = re.compile(r"L(?:-(?P<before>[0-9]+))?W?")
+_SUNDAY, _SATURDAY = 1, 7
 
 _LOOSE_RATE: Final = re.compile(r"\s*(?P<number>[0-9]+)\s*(?P<unit>minute|hour|day)s*\s*", re.IGNORECASE)
 _WEEKDAY_NUMBER: Final = re.compile(r"(?<![\w#/])[0-7](?![0-9])")
@@ -64,7 +65,7 @@ class _Field(NamedTuple):
         return sorted(set().union(*(self._span(part) for part in parts)))
 
     def days(self, parts: list[str], monthly: re.Pattern[str]) -> list[str]:
-        """Return the parts of a day field as aws-croniter takes them, but for L and LW, or raise ValueError."""
+        """Return the parts of a day field, with ranges and steps as lists of numbers, or raise ValueError."""
         return parts if parts == ["?"] else [self._day(part, monthly.fullmatch(part)) for part in parts]
 
     def _day(self, part: str, monthly: re.Match[str] | None) -> str:
@@ -75,7 +76,7 @@ class _Field(NamedTuple):
     def _span(self, text: str) -> set[int]:
         part = _PART.fullmatch(text)
         if part is None:
-            raise ValueError(f"its {self.name} field has {text!r}, which is no value, range or step")
+            raise ValueError(f"its {self.name} field has {text!r}, which is not a value, range or step")
         first, step = part["first"] or "*", int(part["step"] or 1)
         last = part["last"] or ("*" if part["step"] else first)
         if self is _MINUTES and first == "*" and step > self.high:
@@ -129,7 +130,7 @@ def validate_schedule(expression: str) -> None:
     """
     if not isinstance(expression, str):
         reason = f"it is of type {type(expression).__name__}"
-        raise InvalidScheduleError(expression, reason, "Give a text such as 'rate(5 minutes)'")
+        raise InvalidScheduleError(expression, reason, "Use a string such as 'rate(5 minutes)'")
     try:
         _parse(expression)
     except ValueError as refusal:
@@ -138,7 +139,7 @@ def validate_schedule(expression: str) -> None:
 
 def next_times(expression: str, count: int, after: datetime) -> list[datetime]:
     """
-    Tell when a schedule fires next.
+    Return when a schedule fires next.
 
     AWS counts a ``rate`` from the rule's creation, which ``after`` stands for here. A ``cron`` ends with 2199, the
     last year that AWS documents.
@@ -184,7 +185,7 @@ def _parse_cron(body: str) -> _Cron:
     # AWS overlooks stray commas, as in cron(0/5, 9-18, ?, *, MON-FRI, *): https://github.com/aws/aws-sdk/issues/161
     fields = [[part for part in field.split(",") if part] for field in body.upper().split()]
     if len(fields) != len(_Cron._fields) or not all(fields):
-        raise ValueError(f"it has {sum(map(bool, fields))} fields, and AWS wants six")
+        raise ValueError(f"it has {sum(map(bool, fields))} fields, and AWS requires six")
     minutes, hours, days_of_month, months, days_of_week, years = fields
     if (days_of_month == ["?"]) == (days_of_week == ["?"]):
         raise ValueError("exactly one of day-of-month and day-of-week must be ?; days of either kind take two rules")
@@ -221,17 +222,42 @@ def _cron_times(cron: _Cron, start: datetime) -> Iterator[datetime]:
 
 
 def _days(cron: _Cron, year: int, month: int) -> list[int]:
-    # Imported here, as checking does without it. It is asked for one month at a time, as its own search gives up after
-    # ten steps: it finds no 29 February between 2096 and 2104.
-    from aws_croniter import AwsCroniter
+    """Return the days of a month on which a cron fires, in order."""
+    first, length = date(year, month, 1), monthrange(year, month)[1]
+    # AWS counts weekdays from SUN=1
+    weekdays = {day: (first.isoweekday() + day - 1) % 7 + 1 for day in range(1, length + 1)}
+    if cron.days_of_week == ["?"]:
+        return sorted(set().union(*(_month_days(part, weekdays) for part in cron.days_of_month)))
+    return sorted(set().union(*(_week_days(part, weekdays) for part in cron.days_of_week)))
 
-    first, length = datetime(year, month, 1, tzinfo=UTC), monthrange(year, month)[1]
-    days = [_LAST_DAY.sub(lambda last: str(length - int(last["before"] or 0)), part) for part in cron.days_of_month]
-    # L-30 leaves nothing of February.
-    pairs = product((day for day in days if day[0] not in "0-"), cron.days_of_week)
-    crons = [AwsCroniter(f"0 0 {day} {month} {weekday} {year}") for day, weekday in pairs]
-    times = (time for each in crons for time in each.get_all_schedule_bw_dates(first, first + timedelta(days=31)))
-    return sorted({time.day for time in times})
+
+def _month_days(part: str, weekdays: Mapping[int, int]) -> set[int]:
+    if last := _LAST_DAY.fullmatch(part):
+        day = len(weekdays) - int(last["before"] or 0)
+    elif part.endswith("W"):
+        day = int(part[:-1])
+    else:
+        return {day for day in map(int, part.split(",")) if day in weekdays}
+    if day not in weekdays:
+        return set()
+    return {_nearest_working_day(day, weekdays)} if part.endswith("W") else {day}
+
+
+def _nearest_working_day(day: int, weekdays: Mapping[int, int]) -> int:
+    """Return the nearest day from Monday to Friday, which W stands for, in the same month."""
+    if weekdays[day] == _SATURDAY:
+        return day - 1 if day > 1 else day + 2
+    if weekdays[day] == _SUNDAY:
+        return day + 1 if day < len(weekdays) else day - 2
+    return day
+
+
+def _week_days(part: str, weekdays: Mapping[int, int]) -> set[int]:
+    wanted, mark, nth = part.partition("#") if "#" in part else (part.removesuffix("L"), part[-1:], "")
+    days = [day for day, weekday in weekdays.items() if str(weekday) in wanted.split(",")]
+    if mark == "L":
+        return set(days[-1:])
+    return set(days[int(nth) - 1 : int(nth)] if nth else days)
 
 
 def _remedy(expression: str) -> str:

@@ -1,10 +1,9 @@
-"""What all tests share: an AWS that is none, an Airflow of their own, and no way out of this machine."""
+"""Fixtures of all tests: a simulated AWS, an Airflow home of their own, and no access beyond this machine."""
 
 from __future__ import annotations
 
 import logging
 import os
-import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -12,28 +11,35 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
-from botocore.loaders import JSONFileLoader
+from botocore.loaders import create_loader
 from botocore.stub import Stubber
 from tenacity import wait_none
 
 from airflow_cwevents._aws.retries import RetryWaits
 from tests.dict_store import DictStore
 from tests.fault_server import FaultServer
+from tests.guards import loopback_only, no_unexpected_requests
 
 if TYPE_CHECKING:
     from airflow_cwevents.hooks import CloudWatchEventsHook
 
-NO_WAITS = RetryWaits(rule=wait_none(), target=wait_none(), policy=wait_none(), entry=wait_none())
+# a slow, busy machine must not fail a test
+hypothesis.settings.register_profile("default", deadline=None)
+hypothesis.settings.load_profile("default")
+
+NO_WAITS = RetryWaits(rule=wait_none(), target=wait_none(), policy=wait_none())
 LOGGER = logging.getLogger("tests.hook")
 
 Stub = Callable[[str], Stubber]
 Logged = Callable[[str], list[logging.LogRecord]]
 
-# before Airflow is imported anywhere: it reads its settings once
+# before Airflow is imported, as it reads its settings once
 _home = tempfile.TemporaryDirectory(prefix="airflow-cwevents-tests-")
-for name in [name for name in os.environ if name.startswith(("AIRFLOW", "AWS_"))]:
-    del os.environ[name]
+for name in list(os.environ):
+    if name.startswith(("AIRFLOW", "AWS_")) or name.lower().endswith("_proxy"):  # a proxy leads off this machine
+        del os.environ[name]
 os.environ.update(
     AIRFLOW_HOME=_home.name,
     AIRFLOW__CORE__DAGS_FOLDER=str(Path(__file__).parents[1] / "dags"),
@@ -49,22 +55,21 @@ os.environ.update(
 )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start with the system tests, which take longest, so that the other processes work until the end."""
+    items.sort(key=lambda item: "system" not in item.path.parts)
+
+
 @pytest.fixture(autouse=True)
-def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no test reach beyond this machine, whatever it does wrong."""
-    connect = socket.socket.connect
-
-    def guarded(self: socket.socket, address: Any) -> None:
-        if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in ("127.0.0.1", "::1"):
-            raise AssertionError(f"a test tried to connect to {address}")
-        connect(self, address)
-
-    monkeypatch.setattr(socket.socket, "connect", guarded)
+def _guarded() -> Iterator[None]:
+    """Fail each test that leaves this machine or makes a request that a Stubber does not expect."""
+    with loopback_only(), no_unexpected_requests():
+        yield
 
 
 @pytest.fixture
 def aws() -> Iterator[None]:
-    """Give an AWS in this process (moto)."""
+    """Simulate AWS in this process (moto)."""
     from moto import mock_aws
 
     with mock_aws():
@@ -73,10 +78,11 @@ def aws() -> Iterator[None]:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultServer]:
-    """Give a server that answers as PutEvents does, and misbehaves when told to; nobody waits before trying again."""
+    """Start a server that answers PutEvents and can be scripted to fail; retries do not wait."""
     from airflow_cwevents.hooks import CloudWatchEventsHook
 
     monkeypatch.setattr(CloudWatchEventsHook, "retry_waits", NO_WAITS)
+    monkeypatch.setattr("airflow_cwevents._send.retry_queue.MAX_WAIT_SECONDS", 0.0)
     with FaultServer() as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL_EVENTBRIDGE", server.url)
         yield server
@@ -84,25 +90,29 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultServer]:
 
 @pytest.fixture
 def store() -> DictStore:
-    """Give what stands for Airflow's task state store."""
+    """Return an in-memory task state store."""
     return DictStore()
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _read_models_once() -> Iterator[None]:
-    """Let botocore read its JSON files once, and not for each client: half the time of these tests."""
-    read = cache(JSONFileLoader().load_file)
+def _fast_clients() -> Iterator[None]:
+    """Make boto3 clients cheap, two thirds of the time of these tests: read the models once, and search no stack."""
+    from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(JSONFileLoader, "load_file", lambda self, path: read(path))
+        patch.setattr("botocore.session.create_loader", cache(create_loader))
+        # it reads the source of each frame to name the operator in the user agent
+        patch.setattr(AwsBaseHook, "_get_caller", lambda self, target_function_name="execute": "tests")
         yield
 
 
 @pytest.fixture
 def hook(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> CloudWatchEventsHook:
-    """Give a hook that waits for nothing, and whose log ``logged`` reads."""
+    """Return a hook without waits, whose log ``logged`` reads."""
     from airflow_cwevents.hooks import CloudWatchEventsHook
 
     monkeypatch.setattr(CloudWatchEventsHook, "retry_waits", NO_WAITS)
+    monkeypatch.setattr("airflow_cwevents._send.retry_queue.MAX_WAIT_SECONDS", 0.0)
     monkeypatch.setattr(CloudWatchEventsHook, "log", LOGGER)
     caplog.set_level("DEBUG", LOGGER.name)
     return CloudWatchEventsHook(None, region_name="us-east-1")
@@ -110,7 +120,7 @@ def hook(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> C
 
 @pytest.fixture
 def logged(caplog: pytest.LogCaptureFixture) -> Logged:
-    """Give a function that returns what the hook logged at a level."""
+    """Return a function that returns the hook's log records of a level."""
 
     def records(level: str) -> list[logging.LogRecord]:
         return [record for record in caplog.records if record.name == LOGGER.name and record.levelname == level]
@@ -120,7 +130,7 @@ def logged(caplog: pytest.LogCaptureFixture) -> Logged:
 
 @pytest.fixture
 def stub(hook: CloudWatchEventsHook) -> Iterator[Stub]:
-    """Give a function that scripts a service: each request must be the next one expected, and all must come."""
+    """Return a function that scripts a service: its requests must be exactly the expected ones, in order."""
     stubbers: dict[str, Stubber] = {}
     with ExitStack() as stack:
 
@@ -137,5 +147,5 @@ def stub(hook: CloudWatchEventsHook) -> Iterator[Stub]:
 
 @pytest.fixture
 def events(stub: Stub) -> Stubber:
-    """Give the script of the client ``events``."""
+    """Return the script of the client ``events``."""
     return stub("events")

@@ -1,4 +1,4 @@
-"""A task state store as Airflow 3.3's, in memory."""
+"""An in-memory task state store with the interface of Airflow 3.3's."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class DictStore:
-    """A task state store that keeps what JSON can express, and counts."""
+    """A task state store that holds JSON values and counts the writes."""
 
     def __init__(self) -> None:
         self.texts: dict[str, str] = {}

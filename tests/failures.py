@@ -1,4 +1,4 @@
-"""How a task fails that Airflow must not retry."""
+"""Assertions about failures that Airflow must not retry."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def fails_with(error_class: type[CloudWatchEventsError], match: str = "") -> Ite
     """
     Expect a failure that Airflow does not retry.
 
-    :param error_class: the error that is its cause.
-    :param match: what the message has to contain, a regular expression.
-    :return: holds the cause as ``value`` after the block, as ``pytest.raises`` does.
+    :param error_class: the class of its cause.
+    :param match: a regular expression that the message must contain.
+    :return: an object with the cause as ``value`` after the block, as of ``pytest.raises``.
     """
     from airflow_cwevents._airflow.compat import AirflowFailException
 

@@ -1,4 +1,4 @@
-"""A server on the loopback address that answers as PutEvents does, and misbehaves as it is told."""
+"""A server on the loopback address that answers PutEvents and can be scripted to fail."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ Entry = Mapping[str, Any]
 
 @dataclass(slots=True)
 class Reply:
-    """What to do with a request; by default, take all entries and say so."""
+    """The answer to a request; by default, all entries are accepted."""
 
     status: int = 200
     body: bytes | None = None
-    #: by position in the request: the error code of an entry that is not taken
+    #: by position in the request: the error code of an entry that is rejected
     codes: dict[int, str] = field(default_factory=dict)
     #: whether the entries count as delivered
     taken: bool = True
-    #: how many result entries to leave out at the end
+    #: the number of result entries to omit at the end
     omitted: int = 0
-    #: cut the connection instead of answering
+    #: reset the connection instead of answering
     reset: bool = False
     #: wait for this before answering
     until: threading.Event | None = None
 
 
 def error(status: int, code: str, message: str = "no") -> Reply:
-    """Answer with an error of the whole request."""
+    """Return an error for the whole request."""
     body = json.dumps({"__type": code, "message": message}).encode()
     return Reply(status=status, body=body, taken=False)
 
@@ -48,33 +48,33 @@ Script = Callable[[int, Sequence[Entry]], Reply | None]
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
-    request_queue_size = 128  # who is not queued is only heard again after a second
+    request_queue_size = 128  # a connection that does not fit is only tried again after a second
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Be silent about a client that breaks off, such as one that does not trust the certificate."""
+        """Ignore a client that disconnects, such as one that does not trust the certificate."""
 
 
 class FaultServer:
     """
     The server, as a context manager.
 
-    :param script: what to do with a request, by its number, from 1, and its entries; None for nothing wrong.
-    :param context: how to speak TLS; None for plain HTTP.
+    :param script: returns the answer to a request from its number, from 1, and its entries; None to accept them.
+    :param context: the TLS settings; None for plain HTTP.
     """
 
     def __init__(self, script: Script | None = None, context: ssl.SSLContext | None = None) -> None:
         self.script = script or (lambda number, entries: None)
         self.requests: list[list[Entry]] = []
-        #: of each request, the path and the headers
+        #: the path and the headers of each request
         self.heads: list[tuple[str, dict[str, str]]] = []
         #: the addresses of the connections
         self.clients: set[tuple[str, int]] = set()
         self.delivered: list[Entry] = []
-        #: by event id, the number in the detail of the entry that got it
+        #: by event id, the number in the detail of its entry
         self.number_of: dict[str, int] = {}
         self._lock = threading.Lock()
         self._server = _Server(("127.0.0.1", 0), self._handler())
-        if context:  # the handshake is the handler's, as it may fail
+        if context:  # the handler does the handshake, as it may fail
             self._server.socket = context.wrap_socket(
                 self._server.socket, server_side=True, do_handshake_on_connect=False
             )
@@ -92,11 +92,11 @@ class FaultServer:
 
     @property
     def times_delivered(self) -> Counter[int]:
-        """How often each event was delivered, by the number in its detail."""
+        """The number of deliveries of each event, by the number in its detail."""
         return Counter(json.loads(entry["Detail"])["n"] for entry in self.delivered)
 
     def answer(self, entries: Sequence[Entry]) -> tuple[Reply, bytes]:
-        """Decide on a request, and take its entries."""
+        """Return the answer to a request, and record its accepted entries."""
         with self._lock:
             self.requests.append(list(entries))
             number = len(self.requests)
@@ -121,7 +121,7 @@ class FaultServer:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            # two small writes would otherwise wait for each other's acknowledgement
+            # otherwise the second of two small writes waits for the acknowledgement of the first
             disable_nagle_algorithm = True
 
             def do_POST(self) -> None:
@@ -140,7 +140,7 @@ class FaultServer:
                     self.close_connection = True
                     self.connection.close()
                     return
-                with suppress(OSError):  # who asked may be gone
+                with suppress(OSError):  # the client may have disconnected
                     self._write(reply.status, body)
 
             def _write(self, status: int, body: bytes) -> None:

@@ -66,11 +66,16 @@ def own_parameters(operator: type, base: type) -> dict[str, str]:
     return {name: default for name, default in parameters(operator).items() if name not in parameters(base)}
 
 
-def test_first_thirty_lines_have_the_two_commands_and_what_they_show() -> None:
-    top = "\n".join(README.splitlines()[:30])
+def test_first_screens_have_the_two_commands_and_what_they_show() -> None:
+    top = "\n".join(README.splitlines()[:60])
     assert "airflow-cwevents demo" in top
     assert ".venv/bin/pytest" in top
     assert "The Lambda function received:" in top
+
+
+def test_dag_to_copy_is_the_example() -> None:
+    example = (ROOT / "dags" / "example_cwevents_quickstart.py").read_text()
+    assert example[example.index("from airflow.sdk") :] in blocks("python")
 
 
 @pytest.mark.parametrize("name", OPERATORS)

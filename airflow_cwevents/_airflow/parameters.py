@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import date
 from math import isfinite, nan
 from typing import Any
 
 from airflow_cwevents.exceptions import InvalidInputError
 
 _TEMPLATE_MARKS = ("{{", "{%", "{#")
-_LITERAL_TYPES = (str, int, float, type(None))
+_LITERAL_TYPES = (str, int, float, date, type(None))
 
 
 def is_literal(value: object) -> bool:
     """
-    Tell whether a value can be judged when the DAG file is read.
+    Return whether a value can be validated when the DAG file is parsed.
 
     :param value: an operator's argument.
-    :return: False if it holds a Jinja template, or anything that another task has yet to give.
+    :return: False if it holds a Jinja template, or the result of another task.
     """
     if isinstance(value, str):
         return not any(mark in value for mark in _TEMPLATE_MARKS)
@@ -30,9 +31,9 @@ def is_literal(value: object) -> bool:
 
 def as_bool(value: object, place: str) -> bool:
     """
-    Read a switch, which is text where it came out of a template.
+    Return a boolean, which is a string where it comes out of a template.
 
-    :param value: a boolean, or a text such as ``True`` or ``false``.
+    :param value: a boolean, or a string such as ``True`` or ``false``.
     :param place: the parameter's name, for the error.
     :return: the boolean.
     :raises InvalidInputError: if it is neither.
@@ -41,39 +42,39 @@ def as_bool(value: object, place: str) -> bool:
         return value
     if str(value).lower() in ("true", "false"):
         return str(value).lower() == "true"
-    raise InvalidInputError(place, f"{value!r} is neither true nor false", "Give True or False", value)
+    raise InvalidInputError(place, f"{value!r} is neither true nor false", "Use True or False", value)
 
 
 def as_number(value: object, place: str) -> float:
     """
-    Read a number, which is text where it came out of a template.
+    Return a number, which is a string where it comes out of a template.
 
-    :param value: a number, or a text that says one.
+    :param value: a number, or a string such as ``5``.
     :param place: the parameter's name, for the error.
     :return: the number, an int if it is whole.
-    :raises InvalidInputError: if it is no number.
+    :raises InvalidInputError: if it is not a number.
     """
     try:
         number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         number = nan
     if not isfinite(number):
-        raise InvalidInputError(place, f"{value!r} is no number", "Give a number", value)
+        raise InvalidInputError(place, f"{value!r} is not a number", "Use a number", value)
     return int(number) if number.is_integer() else number
 
 
 def as_integer(value: object, place: str) -> int:
     """
-    Read a whole number, which is text where it came out of a template.
+    Return a whole number, which is a string where it comes out of a template.
 
-    :param value: a number, or a text that says one.
+    :param value: a number, or a string such as ``5``.
     :param place: the parameter's name, for the error.
     :return: the number.
-    :raises InvalidInputError: if it is no whole number.
+    :raises InvalidInputError: if it is not a whole number.
     """
     number = as_number(value, place)
     if not isinstance(number, int):
-        raise InvalidInputError(place, f"{value!r} is not whole", "Give a whole number", value)
+        raise InvalidInputError(place, f"{value!r} is not whole", "Use a whole number", value)
     return number
 
 
@@ -89,5 +90,7 @@ def as_list(value: object, place: str, items: str = "dicts") -> list[Any]:
     """
     if isinstance(value, Iterable) and not isinstance(value, Mapping | str | bytes):
         return list(value)
-    remedy = f"Give a list of {items}; the result of another task as its .output, as a template would make text of it"
+    remedy = (
+        f"Pass a list of {items}; the result of another task as its .output, as a template would make a string of it"
+    )
     raise InvalidInputError(place, f"it is of type {type(value).__name__}", remedy, value)

@@ -1,4 +1,4 @@
-"""AWS's errors: what they say, whether they may pass, and those about rules told in our own."""
+"""AWS's errors: code and message, whether they are transient, and their translation into own errors."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ _NOT_FOUND_CODES = frozenset(
     }
 )
 
-# The way to AWS, or to the credentials, is not there at the moment.
-_PASSING_ERRORS = (
+# AWS, or the source of the credentials, cannot be reached at the moment.
+_TRANSIENT_ERRORS = (
     HTTPClientError,
     ConnectionError,
     CredentialRetrievalError,
     NoCredentialsError,
     TokenRetrievalError,
 )
-# By operation, the quota that its error is about, and how to do without a higher one.
+# By operation, the exceeded quota, and an alternative to a higher one.
 _QUOTAS: Mapping[str, tuple[str, str]] = {
     "PutRule": ("rules, or of rules with wildcards, per event bus", "Delete rules that are no longer needed"),
     "PutTargets": ("targets per rule", "Put some on a second rule with the same pattern"),
@@ -58,30 +58,30 @@ def code_of(error: BaseException) -> str | None:
 
 
 def message_of(error: BaseException) -> str:
-    """Return the message of a ClientError as AWS wrote it; for any other error, its text."""
+    """Return the message of a ClientError as AWS wrote it; for any other error, its string."""
     return str(error.response.get("Error", {}).get("Message", error)) if isinstance(error, ClientError) else str(error)
 
 
 def error_code(error: Exception) -> str:
-    """Return the error code of a ClientError, for any other error its class's name."""
+    """Return the error code of a ClientError; for any other error, the name of its class."""
     return code_of(error) or type(error).__name__
 
 
 def error_message(error: Exception) -> str:
-    """Return the message of any error, short; it is never empty."""
+    """Return the message of any error, shortened; for an empty one, the error's string."""
     return shortened(message_of(error) or str(error))
 
 
 def shortened(message: str) -> str:
-    """Return a message of AWS's without the values that it quotes: payloads are not to get into logs."""
+    """Return a message of AWS's without the values that it quotes, as payloads must not get into logs."""
     message = _QUOTED_VALUE.sub("The value at '", message)
     return message if len(message) <= _MESSAGE_LENGTH else f"{message[: _MESSAGE_LENGTH - 1]}…"
 
 
 def is_transient(error: Exception) -> bool:
-    """Return whether the same request may succeed another time, as far as the error of one tells."""
+    """Return whether an error is transient: the same request may succeed later."""
     if not isinstance(error, ClientError):
-        return isinstance(error, _PASSING_ERRORS)
+        return isinstance(error, _TRANSIENT_ERRORS)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     return status >= 500 or code_of(error) in THROTTLING_CODES | TRANSIENT_REQUEST_CODES
 
@@ -93,12 +93,12 @@ def is_throttling(error: Exception) -> bool:
 
 
 def is_not_found(error: BaseException) -> bool:
-    """Return whether AWS says that a queue, topic, function or log group does not exist."""
+    """Return whether an error means that a queue, topic, function or log group does not exist."""
     return code_of(error) in _NOT_FOUND_CODES
 
 
 def is_conflict(error: BaseException) -> bool:
-    """Return whether something else changed the rule at the same time; botocore does not retry that."""
+    """Return whether the rule was changed concurrently, which botocore does not retry."""
     return code_of(error) == "ConcurrentModificationException"
 
 
@@ -108,11 +108,11 @@ def rule_errors(rule: str, event_bus_name: str | None, managed_remedy: str) -> I
     Translate AWS's errors about a rule.
 
     :param rule: the rule's name.
-    :param event_bus_name: the bus it is on; None for the default bus.
-    :param managed_remedy: what to do if the rule belongs to an AWS service.
-    :raises RuleNotFoundError: if AWS does not find the rule.
-    :raises EventBusNotFoundError: if AWS does not find the bus.
-    :raises ManagedRuleError: if AWS refuses as the rule belongs to one of its services.
+    :param event_bus_name: its bus; None for the default bus.
+    :param managed_remedy: the remedy if the rule belongs to an AWS service.
+    :raises RuleNotFoundError: if the rule does not exist.
+    :raises EventBusNotFoundError: if the bus does not exist.
+    :raises ManagedRuleError: if the rule belongs to an AWS service.
     :raises LimitExceededError: if a quota is used up.
     """
     try:
@@ -135,8 +135,8 @@ def bus_errors(event_bus_name: str | None) -> Iterator[None]:
     """
     Translate AWS's errors about an event bus.
 
-    :param event_bus_name: the bus; None for the default bus, which is always there.
-    :raises EventBusNotFoundError: if AWS does not find the bus.
+    :param event_bus_name: the bus; None for the default bus, which always exists.
+    :raises EventBusNotFoundError: if the bus does not exist.
     """
     try:
         yield
@@ -149,9 +149,9 @@ def bus_errors(event_bus_name: str | None) -> Iterator[None]:
 @contextmanager
 def pattern_errors() -> Iterator[None]:
     """
-    Translate what AWS says of event patterns that only AWS can judge, such as that they are too complex.
+    Translate AWS's errors about event patterns, for rules that only AWS can check.
 
-    :raises InvalidEventPatternError: if AWS refuses the pattern.
+    :raises InvalidEventPatternError: if AWS rejects the pattern.
     """
     try:
         yield
@@ -159,4 +159,4 @@ def pattern_errors() -> Iterator[None]:
         if code_of(error) != "InvalidEventPatternException":
             raise
         reason = message_of(error).removeprefix("Event pattern is not valid. Reason: ")
-        raise InvalidEventPatternError("", reason, "Change it as AWS says") from error
+        raise InvalidEventPatternError("", reason, "Correct the pattern") from error

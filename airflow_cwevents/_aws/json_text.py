@@ -1,4 +1,4 @@
-"""JSON as AWS takes it: the members that a user gives as a dict or as text."""
+"""JSON as AWS accepts it, for members that users pass as a dict or as a JSON string."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _decode = json.JSONDecoder(parse_constant=_refuse_constant).decode
 
 def to_json_text(value: object) -> str:
     """
-    Write a value as compact JSON.
+    Serialise a value as compact JSON.
 
-    :param value: what JSON can express.
-    :return: the text, not escaped beyond need: every character counts towards AWS's limits.
-    :raises ValueError: if JSON cannot express the value; its text says why.
+    :param value: the value.
+    :return: the JSON string. Non-ASCII characters are not escaped, as every character counts towards AWS's limits.
+    :raises ValueError: if JSON cannot express the value; the message contains the reason.
     """
     try:
         return _encode(value if isinstance(value, dict) or not isinstance(value, Mapping) else dict(value))
@@ -41,12 +41,12 @@ def to_json_text(value: object) -> str:
 
 def parse_json_text(text: str) -> Any:
     """
-    Read JSON, strictly: NaN and Infinity, which Python writes, are none.
+    Parse JSON strictly: without NaN and Infinity, which Python accepts.
 
-    :param text: the text.
+    :param text: the JSON string.
     :return: the value.
-    :raises ValueError: if the text is not JSON; its text says where.
-    :raises RecursionError: if it is nested more deeply than Python reads; AWS may still take it.
+    :raises ValueError: if the string is not JSON; the message contains the position.
+    :raises RecursionError: if it is nested more deeply than Python can parse; AWS may still accept it.
     """
     try:
         return _decode(text)
@@ -56,10 +56,10 @@ def parse_json_text(text: str) -> Any:
 
 def canonical_json(text: str) -> str:
     """
-    Write JSON text in one form, so that texts which say the same are equal, and ``1`` is not ``true``.
+    Normalise a JSON string, so that strings with equal values are equal, and ``1`` does not equal ``true``.
 
-    :param text: the text.
-    :return: the same in one form; the text as it is if it is none that Python reads.
+    :param text: the JSON string.
+    :return: the normalised string; the string itself if Python cannot parse it.
     """
     try:
         return json.dumps(parse_json_text(text), sort_keys=True)

@@ -1,7 +1,7 @@
 """
 Limits and error codes of the ``events`` API, each beside the AWS page it comes from.
 
-They are AWS's, not ours: where AWS raises one, change it here. Sizes are in bytes, times in seconds.
+They are set by AWS: where AWS raises one, change it here. Sizes are in bytes, times in seconds.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from typing import Final
 MAX_ENTRIES_PER_REQUEST: Final = 10
 # "less than 1 MB" a request: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html
 MAX_REQUEST_BYTES: Final = 1_048_575
-# What Time adds to an entry's size, same page.
+# The size that Time adds to an entry, same page.
 ENTRY_TIME_BYTES: Final = 14
 # https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsRequestEntry.html
 MAX_TRACE_HEADER_LENGTH: Final = 500
-# Longer ones are accepted, and then dropped: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events.html
+# Entries with a longer one are accepted, and then dropped: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events.html
 MAX_DETAIL_TYPE_LENGTH: Final = 128
 ENTRY_MEMBERS: Final = frozenset({"Time", "Source", "Resources", "DetailType", "Detail", "EventBusName", "TraceHeader"})
 # Entry errors: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsResultEntry.html
 RETRYABLE_ENTRY_CODES: Final = frozenset({"InternalException", "InternalFailure", "ThrottlingException"})
 THROTTLING_CODES: Final = frozenset({"ThrottlingException", "Throttling", "TooManyRequestsException"})
-# Errors of a whole request that another try can mend: credentials that a new process fetches anew, and congestion.
+# Errors of a whole request that another attempt can fix: credentials that a new process reads again, and high load.
 # https://docs.aws.amazon.com/eventbridge/latest/APIReference/CommonErrors.html
 TRANSIENT_REQUEST_CODES: Final = frozenset(
     {

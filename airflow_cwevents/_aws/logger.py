@@ -1,7 +1,8 @@
-"""What this package needs of a logger, be it Python's or Airflow's."""
+"""The logger that this package needs, be it Python's or Airflow's, and wording for log lines."""
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from typing import Any, Protocol
 
 
@@ -9,7 +10,13 @@ class Logger(Protocol):
     """A logger with lazy ``%s`` arguments."""
 
     def info(self, event: str, *args: Any) -> Any:
-        """Log what happened."""
+        """Log progress and results."""
 
     def warning(self, event: str, *args: Any) -> Any:
-        """Log what may go wrong."""
+        """Log a possible problem."""
+
+
+def counted(items: Sized | int, noun: str) -> str:
+    """Return a number with its noun, such as ``1 target``, ``0 targets`` or ``1,000 events``."""
+    number = items if isinstance(items, int) else len(items)
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

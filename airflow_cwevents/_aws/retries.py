@@ -1,4 +1,4 @@
-"""The one way in which calls are repeated, and how long to wait in between."""
+"""The one retry helper, and the waits between attempts."""
 
 from __future__ import annotations
 
@@ -26,18 +26,16 @@ T = TypeVar("T")
 @dataclass(frozen=True)
 class RetryWaits:
     """
-    How long to wait before another attempt, in seconds, each as one of tenacity's strategies.
+    The waits before another attempt, each a tenacity strategy in seconds.
 
     :param rule: before a rule is changed again.
     :param target: before targets are put or removed again, and a rule with lingering targets is deleted again.
     :param policy: before a changed resource policy is read again.
-    :param entry: before failed entries are sent again.
     """
 
     rule: wait_base = wait_random_exponential(multiplier=1, min=1, max=8)  # noqa: RUF009
     target: wait_base = wait_random_exponential(multiplier=0.5, max=10)  # noqa: RUF009
     policy: wait_base = wait_fixed(2) + wait_random(0, 1)
-    entry: wait_base = wait_random_exponential(multiplier=0.2, max=20)  # noqa: RUF009
 
 
 def call_with_retries(
@@ -50,16 +48,16 @@ def call_with_retries(
     on_retry: Callable[[BaseException | None, float], None] | None = None,
 ) -> T:
     """
-    Call a function until it succeeds, or the attempts are used up.
+    Call a function until it succeeds or all attempts are used.
 
     :param call: the function.
-    :param wait: how long to wait between attempts, in seconds.
+    :param wait: the wait between attempts, in seconds.
     :param attempts: the maximum number of calls.
-    :param is_transient: returns whether an error is worth another attempt.
-    :param is_done: returns whether a result needs no other attempt.
+    :param is_transient: returns whether another attempt may succeed after an error.
+    :param is_done: returns whether a result is final.
     :param on_retry: called before each wait, with the error, or None after a result, and the wait in seconds.
     :return: the last result.
-    :raises Exception: the last error.
+    :raises Exception: the error of the last attempt.
     """
 
     def before_sleep(state: RetryCallState) -> None:

@@ -1,5 +1,5 @@
 """
-The kinds of target that a rule can have: what their ARNs look like, and what lets EventBridge invoke them.
+The kinds of target that a rule can have: what their ARNs look like, and the permissions that EventBridge needs.
 
 .. seealso::
     - https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-targets.html
@@ -22,15 +22,15 @@ RoleRule = Literal["required", "optional", "refused"]
 @dataclass(frozen=True, slots=True)
 class TargetKind:
     """
-    What is known of a kind of target.
+    A kind of target.
 
-    :param label: what AWS's pages call it.
+    :param label: its name in AWS's pages.
     :param service: the service in its ARN.
-    :param resource: a regular expression that the resource in its ARN matches as a whole.
+    :param resource: a regular expression that fully matches the resource in its ARN.
     :param example: such a resource.
-    :param role: whether a target of this kind has to have a ``RoleArn``.
-    :param actions: what the role, or else the resource's policy, has to allow.
-    :param parameters: the member with the parameters of this kind, if it has one.
+    :param role: whether a target of this kind must have a ``RoleArn``.
+    :param actions: the actions that the role, or else the resource's policy, must allow.
+    :param parameters: the member with the parameters of this kind, if there is one.
     :param parameters_required: whether AWS refuses a target without it.
     :param any_region: whether the target may be in another region than the rule.
     """
@@ -148,6 +148,14 @@ KINDS: tuple[TargetKind, ...] = (
         "required",
         ("inspector:StartAssessmentRun",),
     ),
+    TargetKind(
+        "Image Builder pipeline",
+        "imagebuilder",
+        r"image-pipeline/.+",
+        "image-pipeline/NAME",
+        "required",
+        ("imagebuilder:StartImagePipelineExecution",),
+    ),
     TargetKind("Glue workflow", "glue", r"workflow/.+", "workflow/NAME", "required", ("glue:notifyEvent",)),
     TargetKind(
         "Redshift cluster",
@@ -185,7 +193,7 @@ KINDS: tuple[TargetKind, ...] = (
         r"target/.+",
         "target/create-snapshot",
         "optional",
-        (),  # which depend on the target: BUILT_IN_ACTIONS
+        (),  # they depend on the target: BUILT_IN_ACTIONS
     ),
     TargetKind(
         "API Gateway stage",
@@ -207,7 +215,10 @@ KINDS: tuple[TargetKind, ...] = (
     ),
 )
 
-# What a role has to allow for a built-in target, and on which resources, by the parts of the target's ARN.
+# Services that PutTargets is known to refuse: "<service> is not a supported service for a target."
+REFUSED_SERVICES = frozenset({"iam"})
+
+# The action that a role must allow for a built-in target, and the resources, by the parts of the target's ARN.
 _INSTANCES = "arn:{partition}:ec2:{region}:{account}:instance/*"
 BUILT_IN_ACTIONS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "target/create-snapshot": (
@@ -224,12 +235,12 @@ PARAMETER_MEMBERS = frozenset(kind.parameters for kind in KINDS if kind.paramete
 
 
 def kinds_of_service(service: str) -> list[TargetKind]:
-    """Return the kinds of target of a service; none if the service is not known to have any."""
+    """Return the kinds of target of a service; none if the service has no known kind."""
     return [kind for kind in KINDS if kind.service == service]
 
 
 def kind_of(arn: Arn) -> TargetKind | None:
-    """Return the kind of target that an ARN names; None if it is none that is known."""
+    """Return the kind of target that an ARN names; None if the kind is not known."""
     return next((kind for kind in kinds_of_service(arn.service) if re.fullmatch(kind.resource, arn.resource)), None)
 
 

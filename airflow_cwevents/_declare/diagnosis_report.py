@@ -1,9 +1,9 @@
-"""What a check of a rule and its targets found, as data and as a table."""
+"""The findings about a rule and its targets, as data and as lines for a log."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 Severity = Literal["problem", "unknown"]
@@ -14,54 +14,78 @@ class Finding:
     """
     Something that a check found.
 
-    :param severity: ``problem`` if EventBridge cannot deliver, ``unknown`` if we may not or cannot find out.
-    :param text: what it is, and what to do about it.
+    :param severity: ``problem`` if EventBridge cannot deliver, ``unknown`` if that could not be decided.
+    :param text: the reason; ARNs come last.
+    :param fix: the remedy; empty if there is none to name.
     """
 
     severity: Severity
     text: str
+    fix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class TargetReport:
-    """What was found of a target: nothing, if EventBridge can invoke it."""
+    """
+    The findings about a target: none, if EventBridge can invoke it.
+
+    :ivar delivers: what the target receives for the sample event; None if there is none, or it receives nothing.
+    """
 
     target_id: str
     arn: str
     findings: tuple[Finding, ...]
+    delivers: str | None = None
 
     @property
     def verdict(self) -> str:
-        """``ok``, or the worst that was found."""
+        """``ok``, or the worst severity that was found."""
         return _verdict(self.findings)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report as JSON values."""
+        return {
+            "target_id": self.target_id,
+            "arn": self.arn,
+            "verdict": self.verdict,
+            "findings": _as_dicts(self.findings),
+            "delivers": self.delivers,
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class RuleReport:
-    """What was found of a rule and of its targets."""
+    """The findings about a rule and its targets."""
 
     rule_arn: str
     findings: tuple[Finding, ...] = ()
-    targets: tuple[TargetReport, ...] = field(default=())
+    targets: tuple[TargetReport, ...] = ()
 
     @property
     def problems(self) -> list[str]:
-        """What keeps EventBridge from delivering, a line each."""
+        """What keeps EventBridge from delivering, one string per problem."""
         found = [finding.text for finding in self.findings if finding.severity == "problem"]
         for target in self.targets:
             found += [f"{target.target_id}: {f.text}" for f in target.findings if f.severity == "problem"]
         return found
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the report as what JSON can express."""
-        targets = [{**asdict(target), "verdict": target.verdict} for target in self.targets]
-        return {**asdict(self), "targets": targets, "ok": not self.problems}
+        """Return the report as JSON values."""
+        return {
+            "rule_arn": self.rule_arn,
+            "ok": not self.problems,
+            "findings": _as_dicts(self.findings),
+            "targets": [target.as_dict() for target in self.targets],
+        }
 
-    def as_table(self) -> str:
-        """Return the report as a table for a log."""
-        rows = [(target.target_id, target.arn, target.verdict, target.findings) for target in self.targets]
-        lines = _table([("rule", self.rule_arn, _verdict(self.findings), self.findings), *rows])
-        return "\n".join(lines)
+    def as_lines(self) -> list[str]:
+        """Return the report as lines for a log: verdicts in columns, and below each its findings with their fixes."""
+        rule = TargetReport("rule", self.rule_arn, self.findings)
+        return _lines([rule, *self.targets])
+
+
+def _as_dicts(findings: Sequence[Finding]) -> list[dict[str, Any]]:
+    return [asdict(finding) for finding in findings]
 
 
 def _verdict(findings: Sequence[Finding]) -> str:
@@ -69,10 +93,16 @@ def _verdict(findings: Sequence[Finding]) -> str:
     return "problem" if "problem" in severities else "unknown" if severities else "ok"
 
 
-def _table(rows: Sequence[tuple[str, str, str, Sequence[Finding]]]) -> list[str]:
-    widths = [max(len(row[column]) for row in rows) for column in (0, 1, 2)]
+def _lines(reports: Sequence[TargetReport]) -> list[str]:
+    names = max(len(report.target_id) for report in reports)
+    verdicts = max(len(report.verdict) for report in reports)
     lines = []
-    for name, arn, verdict, findings in rows:
-        lines.append(f"{name:<{widths[0]}}  {arn:<{widths[1]}}  {verdict:<{widths[2]}}".rstrip())
-        lines += [f"{'':<{widths[0]}}    {finding.severity}: {finding.text}" for finding in findings]
+    for report in reports:
+        lines.append(f"{report.target_id:<{names}}  {report.verdict:<{verdicts}}  {report.arn}")
+        for finding in report.findings:
+            lines.append(f"  {finding.severity}: {finding.text}")
+            if finding.fix:
+                lines.append(f"  fix: {finding.fix}")
+        if report.delivers is not None:
+            lines.append(f"  receives: {report.delivers}")
     return lines

@@ -1,9 +1,10 @@
-"""Whether EventBridge can use the keys of encrypted queues and topics, as far as AWS shows it."""
+"""Whether EventBridge can use the KMS keys of encrypted queues and topics, as far as AWS shows it."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -11,45 +12,72 @@ from botocore.exceptions import ClientError
 from airflow_cwevents._aws.arns import Arn
 from airflow_cwevents._aws.errors import is_not_found
 from airflow_cwevents._declare.diagnosis_report import Finding
-from airflow_cwevents._declare.resource_policies import QueuePolicy, TopicPolicy, resource_policy
+from airflow_cwevents._declare.document_policies import DocumentPolicy
+from airflow_cwevents._declare.resource_policies import resource_policy
 from airflow_cwevents.iam.evaluation import Invocation, evaluate
 
 Clients = Callable[[str], Any]
 
 _KEY_ACTIONS = ("kms:Decrypt", "kms:GenerateDataKey")
-_REMEDY_PAGE = "https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-troubleshooting.html"
+_PAGE = "https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-troubleshooting.html"
+_NOUNS = {"sqs": "queue", "sns": "topic"}
 
 
 def encryption_findings(clients: Clients, target: Mapping[str, Any]) -> Iterator[Finding]:
     """
-    Look whether the key of a queue or topic lets EventBridge in, and that of a dead-letter queue.
+    Check whether EventBridge can use the keys of a queue or topic and of a dead-letter queue.
 
-    Whether EventBridge can use the key through the role of the target is not known.
+    Whether EventBridge can use a key through the target's role is not known.
 
     :param clients: returns the boto3 client of a service.
     :param target: the target, as PutTargets takes it.
-    :return: what is wrong and what to do about it, one for each key. A queue or topic that is gone has none.
-    :raises botocore.exceptions.ClientError: if we are not allowed to look.
+    :return: a problem for each key that EventBridge cannot use. A missing queue or topic has none.
+    :raises botocore.exceptions.ClientError: if the credentials do not allow the check.
     """
-    role_arn = target.get("RoleArn")
-    if problem := _encryption_problem(clients, target["Arn"]):
-        unless = f"Unless role {role_arn} may use the key: " if role_arn else ""
-        yield Finding("unknown" if role_arn else "problem", f"{unless}{problem}")
-    if problem := _encryption_problem(clients, (target.get("DeadLetterConfig") or {}).get("Arn", "")):
-        yield Finding("problem", problem)
+    arn = Arn.parse(target["Arn"])
+    if arn and arn.service in _NOUNS:
+        for finding in _findings(clients, arn, _NOUNS[arn.service]):
+            yield _unless_role_may(finding) if target.get("RoleArn") else finding
+    dead = Arn.parse((target.get("DeadLetterConfig") or {}).get("Arn", ""))
+    if dead and dead.service == "sqs":
+        yield from _findings(clients, dead, "dead-letter queue")
 
 
-def _encryption_problem(clients: Clients, text: str) -> str | None:
-    arn = Arn.parse(text)
-    key_id = _key_of(clients, arn) if arn else None
-    problem = _key_problem(clients, key_id) if key_id else None
-    return f"{arn} is encrypted with {problem}. See {_REMEDY_PAGE}" if problem else None
+def _unless_role_may(finding: Finding) -> Finding:
+    return replace(finding, severity="unknown", text=f"unless the role may use the key: {finding.text}")
+
+
+def _findings(clients: Clients, arn: Arn, noun: str) -> Iterator[Finding]:
+    key_id = _key_of(clients, arn)
+    if not key_id:
+        return
+    own_key = "Use a KMS key of your own" + (", or SSE-SQS" if arn.service == "sqs" else "")
+    if "alias/aws/" in key_id:  # known without permission to read keys
+        yield Finding("problem", _managed_text(noun, key_id), own_key)
+        return
+    kms = clients("kms")
+    try:
+        key = kms.describe_key(KeyId=key_id)["KeyMetadata"]
+    except ClientError as error:
+        if not is_not_found(error):
+            raise
+        yield Finding("problem", f"the KMS key of the {noun} does not exist: {key_id}", own_key)
+        return
+    if key.get("KeyManager") == "AWS":
+        yield Finding("problem", _managed_text(noun, key_id), own_key)
+    elif missing := _missing_actions(kms, key["Arn"]):
+        text = f"the KMS key of the {noun} does not allow EventBridge {' and '.join(missing)}: {key['Arn']}"
+        fix = f"Allow it to events.amazonaws.com in the key's policy, without a source condition; see {_PAGE}"
+        yield Finding("problem", text, fix)
+
+
+def _managed_text(noun: str, key_id: str) -> str:
+    return f"EventBridge cannot use the KMS key of the {noun}, which AWS manages: {key_id}"
 
 
 def _key_of(clients: Clients, arn: Arn) -> str | None:
-    policy = resource_policy(clients, arn) if arn.service in ("sqs", "sns") else None
-    if not isinstance(policy, QueuePolicy | TopicPolicy):
-        return None
+    policy = resource_policy(clients, arn)
+    assert isinstance(policy, DocumentPolicy)  # noqa: S101 - queues and topics have one
     try:
         return policy.attributes().get("KmsMasterKeyId")
     except ClientError as error:
@@ -58,39 +86,11 @@ def _key_of(clients: Clients, arn: Arn) -> str | None:
         raise
 
 
-def _key_problem(clients: Clients, key_id: str) -> str | None:
-    if "alias/aws/" in key_id:  # known without permission to look at keys
-        return _managed_key_problem(key_id)
-    kms = clients("kms")
-    try:
-        key = kms.describe_key(KeyId=key_id)["KeyMetadata"]
-    except ClientError as error:
-        if is_not_found(error):
-            return f"{key_id}, which does not exist, so EventBridge cannot deliver to it"
-        raise
-    if key.get("KeyManager") == "AWS":
-        return _managed_key_problem(key_id)
-    return _policy_problem(kms, key["Arn"])
-
-
-def _managed_key_problem(key_id: str) -> str:
-    return (
-        f"{key_id}, whose policy nobody can change, so EventBridge cannot deliver to it. Encrypt it with a key of "
-        "your own, or with SSE-SQS"
-    )
-
-
-def _policy_problem(kms: Any, key_arn: str) -> str | None:
+def _missing_actions(kms: Any, key_arn: str) -> list[str]:
     policy = json.loads(kms.get_key_policy(KeyId=key_arn, PolicyName="default")["Policy"])
-    # EventBridge names neither the rule nor its account to KMS
-    lacking = [
+    # EventBridge's requests to KMS carry neither the rule nor its account
+    return [
         action
         for action in _KEY_ACTIONS
         if evaluate(policy, Invocation(action, key_arn, None, source_account_known=False)) == "denied"
     ]
-    if not lacking:
-        return None
-    return (
-        f"{key_arn}, whose policy does not let events.amazonaws.com {' and '.join(lacking)}, so EventBridge cannot "
-        "deliver to it. Add that, without a condition on the source"
-    )

@@ -27,12 +27,12 @@ class EventBuses:
 
     def check(self, event_bus_name: str | None) -> None:
         """
-        Make sure that a bus exists, as far as we are allowed to look.
+        Make sure that a bus exists, as far as the credentials allow.
 
-        AWS accepts events for a bus that does not exist, and drops them.
+        AWS accepts events for a missing bus, and drops them.
 
-        :param event_bus_name: the bus's name or ARN. The default bus always exists, and is not looked up.
-        :raises InvalidInputError: if it names no bus of this API.
+        :param event_bus_name: the bus's name or ARN. The default bus always exists, and is not described.
+        :raises InvalidInputError: if the bus belongs to another API.
         :raises EventBusNotFoundError: if the bus does not exist.
 
         .. seealso:: :external+boto3:py:meth:`EventBridge.Client.describe_event_bus`
@@ -45,8 +45,7 @@ class EventBuses:
                 self._client.describe_event_bus(Name=event_bus_name)
         except ClientError as error:
             self._log.warning(
-                "Whether event bus %s exists is not known, as events:DescribeEventBus failed: %s. AWS drops events for "
-                "a bus that does not exist.",
+                "Cannot check event bus %s, and AWS drops events for a missing bus: events:DescribeEventBus failed: %s",
                 event_bus_name,
                 message_of(error),
             )

@@ -1,5 +1,5 @@
 """
-Rules: the arguments of PutRule checked and brought into the form that AWS takes, and compared with what is there.
+Rules: validate and normalise the arguments of PutRule, and compare them with the existing rule.
 
 .. seealso:: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html
 """
@@ -23,13 +23,14 @@ from airflow_cwevents.exceptions import InvalidInputError
 from airflow_cwevents.patterns import EventPattern
 from airflow_cwevents.schedules import validate_schedule
 
-# The members of PutRule that make up a rule, besides its name and bus; PutRule empties those that it is not given.
+# The members of PutRule that make up a rule, besides its name and bus; PutRule clears those that are omitted.
+RESERVED_TAG_PREFIX = "aws:"
 RULE_MEMBERS = ("ScheduleExpression", "EventPattern", "State", "Description", "RoleArn")
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a rule has and what it is to have, of one member; None for nothing."""
+    """The old and the new value of one member of a rule; None for no value."""
 
     member: str
     old: str | None
@@ -47,10 +48,10 @@ def rule_request(
     event_bus_name: str | None = None,
 ) -> dict[str, Any]:
     """
-    Check the arguments of PutRule.
+    Validate the arguments of PutRule.
 
     :return: the request's members, without those that are None.
-    :raises InvalidInputError: if AWS would refuse them; its subclasses for a schedule and for a pattern.
+    :raises InvalidInputError: if AWS would refuse one; its subclasses for a schedule and for a pattern.
     """
     check_name(name, "name")
     check_event_bus_name(event_bus_name)
@@ -63,7 +64,7 @@ def rule_request(
         raise InvalidInputError(
             "event_pattern",
             "the rule has neither an event pattern nor a schedule",
-            "Give event_pattern to match events, schedule_expression to fire by the clock, or both",
+            "Set event_pattern to match events, schedule_expression to fire by the clock, or both",
             event_pattern,
         )
     request = {
@@ -80,11 +81,11 @@ def rule_request(
 
 def changes(present: Mapping[str, Any], request: Mapping[str, Any]) -> list[Change]:
     """
-    Compare a rule with what it is to be.
+    Compare an existing rule with a request of PutRule.
 
-    :param present: the rule, as DescribeRule gives it.
-    :param request: the request of PutRule.
-    :return: what PutRule would change; event patterns compare by what they say, not by how it is written.
+    :param present: the rule, as DescribeRule returns it.
+    :param request: the request's members.
+    :return: the changes that PutRule would make; event patterns are compared as JSON values, not as strings.
     """
     found = [Change(member, present.get(member), request.get(member)) for member in RULE_MEMBERS]
     return [
@@ -94,24 +95,24 @@ def changes(present: Mapping[str, Any], request: Mapping[str, Any]) -> list[Chan
 
 def check_name(name: object, place: str) -> None:
     """
-    Check the name of a rule, or the id of a target.
+    Validate the name of a rule, or the id of a target.
 
-    :param name: what was given as the name.
-    :param place: where it stands in the caller's input, for the error.
-    :raises InvalidInputError: if AWS takes no such name; an ARN is none.
+    :param name: the name.
+    :param place: its place in the caller's input, for the error.
+    :raises InvalidInputError: if AWS would refuse it, as it does an ARN.
     """
     if isinstance(name, str) and re.fullmatch(NAME_PATTERN, name):
         return
     reason = f"{name!r} is not 1 to 64 characters of A-Z, a-z, 0-9, '.', '-' and '_'"
     is_arn = isinstance(name, str) and name.startswith("arn:")
-    raise InvalidInputError(place, reason, "Give the name, not the ARN" if is_arn else "Choose another name", name)
+    raise InvalidInputError(place, reason, "Pass the name, not the ARN" if is_arn else "Choose another name", name)
 
 
 def normalise_tags(tags: Mapping[str, str] | Iterable[Mapping[str, str]] | None) -> dict[str, str] | None:
     """
-    Bring tags into one form.
+    Normalise tags.
 
-    :param tags: a dict, or AWS's list of ``{"Key": …, "Value": …}``; None to say nothing of tags.
+    :param tags: a dict, or AWS's list of ``{"Key": …, "Value": …}``; None for no change of tags.
     :return: a dict, or None.
     :raises InvalidInputError: if they are neither, or a value is None.
     """
@@ -120,13 +121,39 @@ def normalise_tags(tags: Mapping[str, str] | Iterable[Mapping[str, str]] | None)
     try:
         pairs = tags.items() if isinstance(tags, Mapping) else [(tag["Key"], tag["Value"]) for tag in tags]
     except (KeyError, TypeError):
-        remedy = 'Give a dict such as {"team": "data"}, or a list such as [{"Key": "team", "Value": "data"}]'
+        remedy = 'Pass a dict such as {"team": "data"}, or a list such as [{"Key": "team", "Value": "data"}]'
         raise InvalidInputError("tags", "they are neither a dict nor AWS's list", remedy, tags) from None
     for key, value in pairs:
         if value is None:
-            remedy = "Give a text, which may be empty, or leave the tag out"
+            remedy = "Pass a string, which may be empty, or omit the tag"
             raise InvalidInputError(f"tags.{key}", "its value is None", remedy, value)
     return {str(key): str(value) for key, value in pairs}
+
+
+def validated_tags(tags: Mapping[str, str] | Iterable[Mapping[str, str]] | None) -> dict[str, str] | None:
+    """
+    Normalise tags that a user sets.
+
+    :param tags: a dict, or AWS's list of ``{"Key": …, "Value": …}``; None for no change of tags.
+    :return: a dict, or None.
+    :raises InvalidInputError: if they are neither, a value is None, or a key is reserved for AWS.
+    """
+    normal = normalise_tags(tags)
+    for key in normal or ():
+        check_tag_key(key, f"tags.{key}")
+    return normal
+
+
+def check_tag_key(key: object, place: str) -> None:
+    """
+    Validate the key of a tag.
+
+    :param key: the key.
+    :param place: where it is in the caller's input, for the error.
+    :raises InvalidInputError: if its prefix is reserved for AWS.
+    """
+    if str(key).lower().startswith(RESERVED_TAG_PREFIX):
+        raise InvalidInputError(place, f"the prefix {RESERVED_TAG_PREFIX!r} is reserved for AWS", "Rename it", key)
 
 
 def aws_tags(tags: Mapping[str, str]) -> list[dict[str, str]]:
@@ -141,7 +168,7 @@ def _check_schedule(schedule_expression: str | None, event_bus_name: str | None)
         raise InvalidInputError(
             "schedule_expression",
             f"schedules run on the default event bus only, and this rule is on {event_bus_name!r}",
-            "Leave event_bus_name out, or give the rule an event_pattern instead",
+            "Omit event_bus_name, or set event_pattern instead",
             schedule_expression,
         )
     validate_schedule(schedule_expression)
@@ -149,14 +176,14 @@ def _check_schedule(schedule_expression: str | None, event_bus_name: str | None)
 
 def _check_state(state: str | None) -> None:
     if state and state not in RULE_STATES:
-        raise InvalidInputError("state", f"{state!r} is no state", f"Give one of {', '.join(RULE_STATES)}", state)
+        raise InvalidInputError("state", f"{state!r} is not a state", f"Use one of {', '.join(RULE_STATES)}", state)
 
 
 def _check_length(place: str, value: str | None, limit: int) -> None:
     if value and not isinstance(value, str):
-        raise InvalidInputError(place, f"it is of type {type(value).__name__}", "Give a text", value)
+        raise InvalidInputError(place, f"it is of type {type(value).__name__}", "Pass a string", value)
     if value and len(value) > limit:
-        raise InvalidInputError(place, f"it has {len(value)} characters, of at most {limit}", "Shorten it", value)
+        raise InvalidInputError(place, f"it has {len(value)} characters; the maximum is {limit}", "Shorten it", value)
 
 
 def _pattern_text(event_pattern: Mapping[str, Any] | str | None) -> str | None:

@@ -1,9 +1,8 @@
-"""Rules: declared, looked at, switched on and off, deleted."""
+"""Create, describe, list, enable and disable rules."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -14,9 +13,18 @@ from airflow_cwevents._aws.arns import bus_members
 from airflow_cwevents._aws.errors import bus_errors, code_of, is_conflict, message_of, pattern_errors, rule_errors
 from airflow_cwevents._aws.json_text import to_json_text
 from airflow_cwevents._aws.limits import DEFAULT_EVENT_PATTERN_LENGTH
+from airflow_cwevents._aws.logger import counted
 from airflow_cwevents._aws.retries import call_with_retries
-from airflow_cwevents._declare.rule_spec import aws_tags, changes, check_name, normalise_tags, rule_request
-from airflow_cwevents.exceptions import ManagedRuleError, RoleNotAssumableError, RuleNotFoundError
+from airflow_cwevents._declare.role_errors import is_role_error, role_errors
+from airflow_cwevents._declare.rule_spec import (
+    aws_tags,
+    changes,
+    check_name,
+    normalise_tags,
+    rule_request,
+    validated_tags,
+)
+from airflow_cwevents.exceptions import ManagedRuleError, RuleNotFoundError
 from airflow_cwevents.patterns import EventPattern
 from airflow_cwevents.schedules import next_times
 
@@ -25,7 +33,7 @@ if TYPE_CHECKING:
 
     from airflow_cwevents._aws.logger import Logger
 
-# With the waits between them about half a minute: IAM takes some seconds to make a new role known.
+# With the waits between them about half a minute: IAM takes some seconds to propagate a new role.
 RULE_ATTEMPTS = 8
 FIRING_TIMES_SHOWN = 3
 _MANAGED_REMEDY = "Leave it to that service, and put a rule of your own under another name"
@@ -58,31 +66,31 @@ class Rules:
         tags: Mapping[str, str] | Iterable[Mapping[str, str]] | None = None,
     ) -> str:
         """
-        Create a rule, or make an existing one what is said here.
+        Create a rule, or update an existing one; do nothing if it is already up to date.
 
-        AWS's PutRule replaces: what is left out here is gone from the rule afterwards, with two exceptions that we
-        see to. A ``state`` of None keeps the rule's state, rather than enabling it again; and ``tags``, which PutRule
-        ignores for a rule that exists, are applied. A rule that is so already is left alone.
+        AWS's PutRule replaces: an omitted argument is removed from the rule. There are two differences: a ``state`` of
+        None keeps the rule's state instead of enabling it, and ``tags``, which PutRule ignores for an existing rule,
+        are applied.
 
         :param name: the rule's name, 1 to 64 characters.
         :param schedule_expression: ``rate(…)`` or ``cron(…)``, in UTC, on the default bus only.
-        :param event_pattern: the pattern that events have to match, as a dict or JSON text.
-        :param description: what the rule is for, up to 512 characters.
+        :param event_pattern: the pattern that events must match, as a dict or a JSON string.
+        :param description: a description, up to 512 characters.
         :param state: ``ENABLED``, ``DISABLED`` or ``ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS``; None keeps the
-            present one, and enables a new rule.
-        :param role_arn: the role of the rule; what invokes a target is the role of the target.
+            state of an existing rule, and enables a new one.
+        :param role_arn: the rule's own role. EventBridge invokes a target with the target's RoleArn, not with this one.
         :param event_bus_name: name or ARN of the rule's bus; None for the default bus.
-        :param tags: a dict, or AWS's list of ``{"Key": …, "Value": …}``: the rule's tags from now on, all of them;
-            None leaves its tags alone.
+        :param tags: the complete set of the rule's tags, as a dict or as AWS's list of ``{"Key": …, "Value": …}``;
+            None leaves its tags unchanged.
         :return: the rule's ARN.
-        :raises InvalidInputError: if AWS would refuse the arguments; nothing was sent then.
+        :raises InvalidInputError: if AWS would refuse an argument; nothing was sent.
         :raises ManagedRuleError: if the rule belongs to an AWS service.
-        :raises RoleNotAssumableError: if EventBridge may not assume the role, half a minute after the first try.
-        :raises LimitExceededError: if the account's quota of rules on a bus is used up.
+        :raises RoleNotAssumableError: if EventBridge still cannot assume the role after half a minute.
+        :raises LimitExceededError: if the account's quota of rules per bus is used up.
 
         .. seealso:: :external+boto3:py:meth:`EventBridge.Client.put_rule`
         """
-        wanted_tags = normalise_tags(tags)
+        wanted_tags = validated_tags(tags)
         request = rule_request(
             name,
             schedule_expression=schedule_expression,
@@ -98,9 +106,9 @@ class Rules:
             arn = self._update_rule(present, request)
         else:
             arn = self._put_rule({**request, **({"Tags": aws_tags(wanted_tags)} if wanted_tags else {})})
-            self._log.info("Created rule %s" if present is None else "Put rule %s", arn)
+            self._log.info("Created rule %s: %s" if present is None else "Put rule %s: %s", name, arn)
         if present is not None and wanted_tags is not None:
-            self._update_tags(arn, wanted_tags)
+            self._update_tags(name, arn, wanted_tags)
         self._log_firing_times(request)
         return arn
 
@@ -111,7 +119,7 @@ class Rules:
         :param name: the rule's name.
         :param event_bus_name: name or ARN of its bus; None for the default bus.
         :return: the members of DescribeRule's response, such as ``Arn`` and ``State``.
-        :raises RuleNotFoundError: if there is no such rule.
+        :raises RuleNotFoundError: if the rule does not exist.
 
         .. seealso:: :external+boto3:py:meth:`EventBridge.Client.describe_rule`
         """
@@ -127,7 +135,7 @@ class Rules:
 
         :param name: the rule's name.
         :param event_bus_name: name or ARN of its bus; None for the default bus.
-        :return: what :meth:`describe` returns, or None.
+        :return: the members that :meth:`describe` returns; None if the rule does not exist.
         """
         try:
             return self.describe(name, event_bus_name)
@@ -138,12 +146,12 @@ class Rules:
         self, *, event_bus_name: str | None = None, name_prefix: str | None = None
     ) -> Iterator[dict[str, Any]]:
         """
-        List rules, asking AWS for further pages as they are read.
+        List rules, requesting further pages as they are read.
 
         :param event_bus_name: name or ARN of the bus; None for the default bus.
-        :param name_prefix: what the names begin with; None for all.
-        :return: the rules, as ListRules gives them.
-        :raises EventBusNotFoundError: if there is no such bus.
+        :param name_prefix: the beginning of the names; None for all.
+        :return: the rules, as ListRules returns them.
+        :raises EventBusNotFoundError: if the bus does not exist.
 
         .. seealso:: :external+boto3:py:class:`EventBridge.Paginator.ListRules`
         """
@@ -159,33 +167,33 @@ class Rules:
 
         :param name: the rule's name.
         :param event_bus_name: name or ARN of its bus; None for the default bus.
-        :raises RuleNotFoundError: if there is no such rule.
+        :raises RuleNotFoundError: if the rule does not exist.
         :raises ManagedRuleError: if the rule belongs to an AWS service.
 
         .. seealso:: :external+boto3:py:meth:`EventBridge.Client.enable_rule`
         """
-        self._switch(self._client.enable_rule, name, event_bus_name)
+        self._switch(self._client.enable_rule, "ENABLED", name, event_bus_name)
 
     def disable(self, name: str, event_bus_name: str | None = None) -> None:
         """
-        Disable a rule: it keeps its targets, and matches and fires no more.
+        Disable a rule: it keeps its targets, but no longer matches or fires.
 
         :param name: the rule's name.
         :param event_bus_name: name or ARN of its bus; None for the default bus.
-        :raises RuleNotFoundError: if there is no such rule.
+        :raises RuleNotFoundError: if the rule does not exist.
         :raises ManagedRuleError: if the rule belongs to an AWS service.
 
         .. seealso:: :external+boto3:py:meth:`EventBridge.Client.disable_rule`
         """
-        self._switch(self._client.disable_rule, name, event_bus_name)
+        self._switch(self._client.disable_rule, "DISABLED", name, event_bus_name)
 
     def test_event_pattern(self, event_pattern: Mapping[str, Any] | str, event: Mapping[str, Any] | str) -> bool:
         """
-        Ask AWS whether an event matches a pattern; :class:`~airflow_cwevents.patterns.EventPattern` tells locally.
+        Ask AWS whether an event matches a pattern; :class:`~airflow_cwevents.patterns.EventPattern` decides locally.
 
-        :param event_pattern: the pattern, as a dict or JSON text.
+        :param event_pattern: the pattern, as a dict or a JSON string.
         :param event: the event as it is delivered, with ``id``, ``account``, ``source``, ``time``, ``region``,
-            ``resources`` and ``detail-type``; as a dict or JSON text.
+            ``resources`` and ``detail-type``, as a dict or a JSON string.
         :return: whether it matches.
         :raises InvalidEventPatternError: if AWS would refuse the pattern.
 
@@ -199,18 +207,15 @@ class Rules:
         return bool(response["Result"])
 
     def _present_rule(self, name: str, event_bus_name: str | None, state: str | None) -> dict[str, Any] | None:
-        """Return the rule, None if there is none, and an empty dict if we may not know."""
+        """Return the rule, None if it does not exist, and an empty dict if the credentials do not allow to know."""
         try:
             return self.find(name, event_bus_name)
         except ClientError as error:
             if code_of(error) != "AccessDeniedException":
                 raise
-            self._log.warning(
-                "Rule %s is put without a look at what is there, as events:DescribeRule is not allowed: %s%s",
-                name,
-                message_of(error),
-                "" if state else ". If it is disabled, this enables it; give state to decide that",
-            )
+            self._log.warning("Cannot compare with the existing rule %s: %s", name, message_of(error))
+            if not state:
+                self._log.warning("Rule %s will be enabled if it is disabled; pass state to prevent that", name)
             return {}
 
     def _update_rule(self, present: Mapping[str, Any], request: dict[str, Any]) -> str:
@@ -221,7 +226,7 @@ class Rules:
             request["State"] = present["State"]
         found = changes(present, request)
         if not found:
-            self._log.info("Rule %s is as it is to be already", arn)
+            self._log.info("Rule %s is already up to date: %s", name, arn)
             return arn
         self._put_rule(request)
         for change in found:
@@ -230,38 +235,38 @@ class Rules:
 
     def _put_rule(self, request: Mapping[str, Any]) -> str:
         name, bus = request["Name"], request.get("EventBusName")
-        with _role_errors(request.get("RoleArn")), pattern_errors(), rule_errors(name, bus, _MANAGED_REMEDY):
+        with role_errors(request.get("RoleArn")), pattern_errors(), rule_errors(name, bus, _MANAGED_REMEDY):
             return str(self._retried(self._client.put_rule, **request)["RuleArn"])
 
     def _retried(self, call: Callable[..., Any], **request: Any) -> Any:
-        """Make a request, and repeat it after transient errors that botocore does not retry."""
+        """Make a request, and retry it after transient errors that botocore does not retry."""
         return call_with_retries(
             partial(call, **request),
             wait=self._wait,
             attempts=RULE_ATTEMPTS,
-            is_transient=_may_pass,
+            is_transient=lambda error: is_role_error(error) or is_conflict(error),
             on_retry=self._log_retry,
         )
 
     def _log_retry(self, error: BaseException | None, seconds: float) -> None:
         if isinstance(error, ClientError):
-            self._log.warning("%s is retried in %.1f s: %s", error.operation_name, seconds, message_of(error))
+            self._log.warning("Retrying %s in %.1f s: %s", error.operation_name, seconds, message_of(error))
 
-    def _update_tags(self, arn: str, wanted: Mapping[str, str]) -> None:
+    def _update_tags(self, name: str, arn: str, wanted: Mapping[str, str]) -> None:
         present = normalise_tags(self._client.list_tags_for_resource(ResourceARN=arn)["Tags"]) or {}
         added = {key: value for key, value in wanted.items() if present.get(key) != value}
         removed = [key for key in present if key not in wanted and not key.startswith("aws:")]
         if added:
             self._retried(self._client.tag_resource, ResourceARN=arn, Tags=aws_tags(added))
-            self._log.info("Rule %s: set tags %s", arn, ", ".join(sorted(added)))
+            self._log.info("Rule %s: set %s: %s", name, counted(added, "tag"), ", ".join(sorted(added)))
         if removed:
             self._retried(self._client.untag_resource, ResourceARN=arn, TagKeys=removed)
-            self._log.info("Rule %s: removed tags %s", arn, ", ".join(sorted(removed)))
+            self._log.info("Rule %s: removed %s: %s", name, counted(removed, "tag"), ", ".join(sorted(removed)))
 
     def _warn_of_long_pattern(self, request: Mapping[str, Any]) -> None:
         if (length := len(request.get("EventPattern", ""))) > DEFAULT_EVENT_PATTERN_LENGTH:
             self._log.warning(
-                "The event pattern has %d characters; AWS takes %d unless the account's quota was raised",
+                "The event pattern has %d characters; AWS accepts %d unless the account's quota was raised",
                 length,
                 DEFAULT_EVENT_PATTERN_LENGTH,
             )
@@ -270,29 +275,26 @@ class Rules:
         schedule = request.get("ScheduleExpression")
         if schedule and request.get("State") != "DISABLED":
             times = next_times(schedule, FIRING_TIMES_SHOWN, datetime.now(UTC))
-            shown = ", ".join(f"{time:%Y-%m-%d %H:%M} UTC" for time in times) or "never again"
-            about = "about " if schedule.startswith("rate") else ""
-            self._log.info("Rule %s, %s, fires next %s%s", request["Name"], schedule, about, shown)
+            shown = "next fires " + ", ".join(f"{time:%Y-%m-%d %H:%M} UTC" for time in times)
+            about = " (about)" if schedule.startswith("rate") else ""
+            fires = f"{shown}{about}" if times else "never fires again"
+            self._log.info("Rule %s, %s, %s", request["Name"], schedule, fires)
 
-    def _switch(self, call: Callable[..., Any], name: str, event_bus_name: str | None) -> None:
+    def _switch(self, call: Callable[..., Any], state: str, name: str, event_bus_name: str | None) -> None:
         check_name(name, "name")
+        before = self._state_of(name, event_bus_name)
         with rule_errors(name, event_bus_name, _MANAGED_REMEDY):
             self._retried(call, Name=name, **bus_members(event_bus_name))
+        if before == state:
+            self._log.info("Rule %s was already %s", name, state)
+        else:
+            self._log.info("%s rule %s%s", state.capitalize(), name, f" (was {before})" if before else "")
 
-
-def _is_role_error(error: BaseException) -> bool:
-    return code_of(error) == "ValidationException" and "cannot be assumed by principal" in message_of(error)
-
-
-def _may_pass(error: BaseException) -> bool:
-    return _is_role_error(error) or is_conflict(error)
-
-
-@contextmanager
-def _role_errors(role_arn: str | None) -> Iterator[None]:
-    try:
-        yield
-    except ClientError as error:
-        if not _is_role_error(error):
-            raise
-        raise RoleNotAssumableError(role_arn, message_of(error)) from error
+    def _state_of(self, name: str, event_bus_name: str | None) -> str | None:
+        """Return a rule's state; None if the credentials do not allow to know."""
+        try:
+            return self.describe(name, event_bus_name).get("State")
+        except ClientError as error:
+            if code_of(error) != "AccessDeniedException":
+                raise
+            return None

@@ -1,4 +1,4 @@
-"""Requests about many targets, in batches, with retries of those that fail transiently."""
+"""Requests about many targets, in batches, with retries of transient failures."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from botocore.validate import ParamValidator
 from airflow_cwevents._aws.errors import code_of, is_conflict, message_of
 from airflow_cwevents._aws.limits import MAX_TARGETS_PER_REQUEST, RETRYABLE_TARGET_CODES
 from airflow_cwevents._aws.retries import call_with_retries
+from airflow_cwevents._declare.target_ranges import excesses
 from airflow_cwevents._declare.target_spec import TEMPLATE_HINT
 from airflow_cwevents.exceptions import FailedTarget, InvalidTargetError
 
@@ -25,19 +26,21 @@ TARGET_ATTEMPTS = 8
 
 def check_shapes(targets: Iterable[Mapping[str, Any]], shape: Shape) -> None:
     """
-    Check targets against AWS's own description of a target, down to the last nested member.
+    Validate targets against botocore's model of a target, nested members included.
 
     :param targets: the targets, normalised.
-    :param shape: what botocore knows of a target.
-    :raises InvalidTargetError: if botocore would refuse to send one of them.
+    :param shape: botocore's model of a target.
+    :raises InvalidTargetError: if botocore would refuse to send one of them, or AWS as a value is too large.
     """
     for index, target in enumerate(targets):
         report = ParamValidator().validate(target, shape)
         if report.has_errors():
             reason = report.generate_report()
             hint = f": {TEMPLATE_HINT}" if "<class 'str'>, valid" in reason else ""
-            remedy = f"Correct it as AWS's reference says{hint}"
+            remedy = f"Correct it by AWS's API reference{hint}"
             raise InvalidTargetError(index, "", reason, remedy, target, target["Id"])
+        for excess in excesses(target, shape):
+            raise InvalidTargetError(index, excess.place, excess.reason, "Reduce it", excess.value, target["Id"])
 
 
 def call_in_batches(
@@ -47,13 +50,13 @@ def call_in_batches(
     wait: wait_base,
 ) -> list[FailedTarget]:
     """
-    Make requests about targets, with as many of them as a request may hold, and retry those that fail transiently.
+    Make requests about targets, each with as many as a request may hold, and retry transient failures.
 
     :param items: the targets, or their ids.
     :param id_of: returns an item's target id.
     :param call: makes a request with some of the items.
     :param wait: how long to wait before an item is retried, in seconds.
-    :return: the targets that failed for good.
+    :return: the targets that still failed after the retries.
     """
     failed: list[FailedTarget] = []
     for start in range(0, len(items), MAX_TARGETS_PER_REQUEST):
@@ -68,7 +71,7 @@ def _call_with_batch(
     pending = {id_of(item): item for item in batch}
 
     def attempt() -> bool:
-        """Make a request with what is pending; return whether another one could not do more."""
+        """Make a request with the pending items; return whether none is left to retry."""
         answered = {failure.target_id: failure for failure in _failures(list(pending), list(pending.values()), call)}
         for target_id in pending:
             failed.pop(target_id, None)

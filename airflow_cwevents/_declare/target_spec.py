@@ -19,17 +19,25 @@ from airflow_cwevents._aws.limits import (
     RETRY_ATTEMPTS_RANGE,
     TARGET_MEMBERS,
 )
-from airflow_cwevents._aws.target_types import PARAMETER_MEMBERS, TargetKind, kind_of, kinds_of_service, services_with
+from airflow_cwevents._aws.target_types import (
+    PARAMETER_MEMBERS,
+    REFUSED_SERVICES,
+    TargetKind,
+    kind_of,
+    kinds_of_service,
+    services_with,
+)
+from airflow_cwevents._declare.event_paths import check_path
 from airflow_cwevents._declare.rule_spec import check_name
 from airflow_cwevents._declare.target_input import (
-    check_input_path,
     check_length,
     check_log_input,
     normalise_input_transformer,
 )
+from airflow_cwevents._declare.target_ranges import check_documented_ranges
 from airflow_cwevents.exceptions import InvalidInputError, InvalidTargetError
 
-TEMPLATE_HINT = "a template gives text, unless the DAG has render_template_as_native_obj=True"
+TEMPLATE_HINT = "a template returns a string, unless the DAG has render_template_as_native_obj=True"
 # Members that have members of their own, besides InputTransformer.
 _BLOCKS = PARAMETER_MEMBERS | {"SqsParameters", "DeadLetterConfig", "RetryPolicy"}
 
@@ -64,20 +72,28 @@ def normalise_targets(
     """
     Check targets, and bring them into the form that boto3 takes.
 
-    :param targets: the targets, with AWS's member names; JSON members as text or as what JSON can express. A member
+    :param targets: the targets, with AWS's member names; JSON members as strings or as what JSON can express. A member
         that is None counts as left out, a nested one too.
     :param region: the rule's region; None if it is not known.
     :param members: the members that a target can have.
     :return: new dicts.
     :raises InvalidTargetError: if AWS would refuse a target, or could never invoke it.
     """
-    normal = [normalise_target(target, index, region, members) for index, target in enumerate(targets)]
+    normal: list[dict[str, Any]] = []
+    errors: list[InvalidTargetError] = []
+    for index, target in enumerate(targets):
+        try:
+            normal.append(normalise_target(target, index, region, members))
+        except InvalidTargetError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0].and_others(errors[1:])
     seen: dict[str, int] = {}
     for index, target in enumerate(normal):
         first = seen.setdefault(target["Id"], index)
         if first != index:
             reason = f"{target['Id']!r} is the id of targets[{first}] already"
-            raise InvalidTargetError(index, "Id", reason, "Give each target its own", target["Id"], target["Id"])
+            raise InvalidTargetError(index, "Id", reason, "Use a unique id", target["Id"], target["Id"])
     return normal
 
 
@@ -111,7 +127,7 @@ def is_same_target(wanted: Mapping[str, Any], present: Mapping[str, Any] | None)
     Tell whether a target need not be put, as the rule has it.
 
     :param wanted: the target, normalised.
-    :param present: the rule's target with the same id, as ListTargetsByRule gives it; None if there is none.
+    :param present: the rule's target with the same id, as ListTargetsByRule returns it; None if there is none.
     :return: whether they say the same; ``Input`` compares by what it says, not by how it is written.
     """
     return present is not None and _comparable(wanted) == _comparable(present)
@@ -123,7 +139,7 @@ def _comparable(target: Mapping[str, Any]) -> dict[str, Any]:
 
 def _normalised(target: object, region: str | None, members: frozenset[str]) -> dict[str, Any]:
     if not isinstance(target, Mapping):
-        raise InvalidInputError("", f"it is of type {type(target).__name__}", "Give a dict with Id and Arn", target)
+        raise InvalidInputError("", f"it is of type {type(target).__name__}", "Pass a dict with Id and Arn", target)
     _check_members(target, members)
     wire = {
         name: _without_nones(value) if name in _BLOCKS else value for name, value in target.items() if value is not None
@@ -137,7 +153,8 @@ def _normalised(target: object, region: str | None, members: frozenset[str]) -> 
     _check_parameters(wire, arn, kind)
     _check_dead_letter_config(wire.get("DeadLetterConfig"), region)
     _check_retry_policy(wire.get("RetryPolicy"))
-    normal = {**wire, **_normalised_input(wire)}
+    check_documented_ranges(wire)
+    normal = {**wire, **normalised_input(wire)}
     if arn.service == "logs":
         check_log_input(normal)
     return normal
@@ -160,12 +177,15 @@ def _check_members(target: Mapping[str, Any], members: frozenset[str]) -> None:
 def _parse_arn(value: object, place: str, example: str) -> Arn:
     arn = Arn.parse(value) if isinstance(value, str) else None
     if arn is None:
-        raise InvalidInputError(place, f"{value!r} is not an ARN", f"Give one such as {example!r}", value)
+        raise InvalidInputError(place, f"{value!r} is not an ARN", f"Use one such as {example!r}", value)
     return arn
 
 
 def _check_kind(arn: Arn) -> TargetKind | None:
-    """Return the kind of target; None for a service of which we know none, which is AWS's to judge."""
+    """Return the kind of target; None for an unknown service, which is left to AWS."""
+    if arn.service in REFUSED_SERVICES:
+        reason = f"{arn.service} is not a supported service for a target"
+        raise InvalidInputError("Arn", reason, "Pass the ARN of a resource that a rule can invoke", str(arn))
     kind = kind_of(arn)
     known = kinds_of_service(arn.service)
     if kind is None and known:
@@ -185,12 +205,14 @@ def _check_blocks(wire: Mapping[str, Any]) -> None:
     for member in wire:
         if member in _BLOCKS and not isinstance(wire[member], Mapping):
             reason = f"it is of type {type(wire[member]).__name__}"
-            raise InvalidInputError(member, reason, "Give a dict with AWS's member names", wire[member])
+            raise InvalidInputError(member, reason, "Pass a dict with AWS's member names", wire[member])
 
 
 def _check_role(wire: Mapping[str, Any], kind: TargetKind | None) -> None:
     if kind and kind.role == "required" and not wire.get("RoleArn"):
-        remedy = f"Give a role that may {', '.join(kind.actions)}; `airflow-cwevents policy role` prints what it needs"
+        remedy = (
+            f"Set a role that allows {', '.join(kind.actions)}; `airflow-cwevents policy role` prints what it needs"
+        )
         raise InvalidInputError("RoleArn", f"EventBridge invokes a {kind.label} through a role", remedy)
     if kind and kind.role == "refused" and wire.get("RoleArn"):
         reason = f"EventBridge invokes a {kind.label} through its resource policy only"
@@ -203,7 +225,7 @@ def _check_parameters(wire: Mapping[str, Any], arn: Arn, kind: TargetKind | None
             reason = f"it is for targets of {' and '.join(services_with(member))}, and this is a {kind.label}"
             raise InvalidInputError(member, reason, "Leave it out, or correct the Arn", wire[member])
     if kind and kind.parameters and kind.parameters_required and not wire.get(kind.parameters):
-        raise InvalidInputError(kind.parameters, f"a {kind.label} needs it", "Give it")
+        raise InvalidInputError(kind.parameters, f"a {kind.label} needs it", "Set it")
     if arn.service == "sqs" and arn.resource.endswith(".fifo"):
         _check_message_group(wire.get("SqsParameters") or {})
     if ecs := wire.get("EcsParameters"):
@@ -213,14 +235,14 @@ def _check_parameters(wire: Mapping[str, Any], arn: Arn, kind: TargetKind | None
 def _check_message_group(parameters: Mapping[str, Any]) -> None:
     if not parameters.get("MessageGroupId"):
         raise InvalidInputError(
-            "SqsParameters.MessageGroupId", "a FIFO queue needs it", 'Give SqsParameters={"MessageGroupId": "…"}'
+            "SqsParameters.MessageGroupId", "a FIFO queue needs it", 'Set SqsParameters={"MessageGroupId": "…"}'
         )
 
 
 def _check_ecs(parameters: Mapping[str, Any]) -> None:
     _check_number(parameters.get("TaskCount", 1), "EcsParameters.TaskCount", 1)
     if parameters.get("LaunchType") == "FARGATE" and not parameters.get("NetworkConfiguration"):
-        remedy = 'Give {"awsvpcConfiguration": {"Subnets": […]}}'
+        remedy = 'Set {"awsvpcConfiguration": {"Subnets": […]}}'
         raise InvalidInputError("EcsParameters.NetworkConfiguration", "a FARGATE task needs it", remedy)
 
 
@@ -247,11 +269,19 @@ def _check_retry_policy(policy: Mapping[str, Any] | None) -> None:
 def _check_number(value: object, place: str, low: int, high: int | None = None) -> None:
     if not isinstance(value, int) or value < low or (high is not None and value > high):
         limits = f"{low} or more" if high is None else f"{low} to {high}"
-        remedy = f"Give a number: {TEMPLATE_HINT}" if isinstance(value, str) else "Correct it"
+        remedy = f"Use a number: {TEMPLATE_HINT}" if isinstance(value, str) else "Correct it"
         raise InvalidInputError(place, f"{value!r} is not {limits}", remedy, value)
 
 
-def _normalised_input(wire: Mapping[str, Any]) -> dict[str, Any]:
+def normalised_input(target: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Validate what a target is to receive.
+
+    :param target: the target, with AWS's member names.
+    :return: ``Input`` or ``InputTransformer`` in the form that boto3 takes, if the target has one.
+    :raises InvalidInputError: if AWS would refuse it.
+    """
+    wire = {name: value for name, value in target.items() if value is not None}
     given = [member for member in ("Input", "InputPath", "InputTransformer") if member in wire]
     if len(given) > 1:
         reason = f"of Input, InputPath and InputTransformer only one may be given, and here are {' and '.join(given)}"
@@ -259,7 +289,7 @@ def _normalised_input(wire: Mapping[str, Any]) -> dict[str, Any]:
     if given == ["Input"]:
         return {"Input": _input_text(wire["Input"])}
     if given == ["InputPath"]:
-        check_input_path(wire["InputPath"], "InputPath")
+        check_path(wire["InputPath"], "InputPath")
     if given == ["InputTransformer"]:
         return {"InputTransformer": normalise_input_transformer(wire["InputTransformer"], "InputTransformer")}
     return {}
@@ -271,7 +301,7 @@ def _input_text(value: object) -> str:
         with suppress(RecursionError):  # nested more deeply than Python reads, which AWS may take
             parse_json_text(text)
     except ValueError as error:
-        remedy = "Give what JSON can express, or JSON text: a mere word needs quotes of its own, '\"word\"'"
+        remedy = "Pass what JSON can express, or a JSON string: a mere word needs quotes of its own, '\"word\"'"
         raise InvalidInputError("Input", str(error), remedy, value) from None
     check_length(text, MAX_INPUT_LENGTH, "Input")
     return text

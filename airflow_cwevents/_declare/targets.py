@@ -1,27 +1,23 @@
-"""Targets: put on rules and taken off, and rules deleted with theirs."""
+"""List, put and remove the targets of rules."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
 from airflow_cwevents._aws.arns import bus_members
-from airflow_cwevents._aws.errors import is_conflict, message_of, rule_errors
+from airflow_cwevents._aws.errors import rule_errors
 from airflow_cwevents._aws.limits import MAX_TARGETS_PER_RULE
-from airflow_cwevents._aws.retries import call_with_retries
+from airflow_cwevents._aws.logger import counted
 from airflow_cwevents._declare.rule_spec import check_name
-from airflow_cwevents._declare.target_requests import TARGET_ATTEMPTS, are_permanent, call_in_batches, check_shapes
+from airflow_cwevents._declare.target_input import input_warnings
+from airflow_cwevents._declare.target_requests import are_permanent, call_in_batches, check_shapes
 from airflow_cwevents._declare.target_spec import Target, is_same_target, normalise_targets
 from airflow_cwevents.exceptions import (
     InvalidInputError,
     ManagedRuleError,
     PutTargetsError,
     RemoveTargetsError,
-    RuleHasTargetsError,
-    RuleNotFoundError,
 )
 
 if TYPE_CHECKING:
@@ -31,7 +27,7 @@ if TYPE_CHECKING:
     from airflow_cwevents._declare.permissions import Permissions
     from airflow_cwevents._declare.rules import Rules
 
-_FORCE_REMEDY = "Set force=True if it is to go all the same"
+FORCE_REMEDY = "Set force=True to change it anyway"
 _MANAGED_REMEDY = "Leave its targets to that service, and put them on a rule of your own"
 
 
@@ -41,7 +37,7 @@ class Targets:
 
     :param client: the boto3 client ``events``.
     :param rules: the account's rules.
-    :param permissions: the permissions of the targets.
+    :param permissions: the permissions in the targets' own policies.
     :param log: where to log to.
     :param wait: how long to wait before targets are put or removed again, in seconds.
     """
@@ -55,12 +51,12 @@ class Targets:
 
     def list_targets(self, rule: str, event_bus_name: str | None = None) -> Iterator[dict[str, Any]]:
         """
-        List the targets of a rule, asking AWS for further pages as they are read.
+        List the targets of a rule, requesting further pages as they are read.
 
         :param rule: the rule's name.
         :param event_bus_name: name or ARN of its bus; None for the default bus.
         :return: the targets, as PutTargets takes them.
-        :raises RuleNotFoundError: if there is no such rule.
+        :raises RuleNotFoundError: if the rule does not exist.
 
         .. seealso:: :external+boto3:py:class:`EventBridge.Paginator.ListTargetsByRule`
         """
@@ -81,22 +77,22 @@ class Targets:
         max_targets: int = MAX_TARGETS_PER_RULE,
     ) -> list[str]:
         """
-        Put targets on a rule: those that are new, and those that differ from what the rule has.
+        Put targets on a rule: those that are new, and those that differ.
 
         :param rule: the rule's name.
-        :param targets: the targets, with AWS's member names; ``Input`` and ``InputTemplate`` as JSON text, or as what
-            JSON can express.
+        :param targets: the targets, with AWS's member names; ``Input`` and ``InputTemplate`` as JSON strings, or as
+            values that JSON can express.
         :param event_bus_name: name or ARN of the rule's bus; None for the default bus.
-        :param prune: whether to remove the rule's other targets: before the new ones are put no more of them than
-            have to make room, the rest afterwards.
-        :param grant_permissions: whether to let EventBridge invoke the targets that rely on a policy of their own.
-        :param max_targets: how many targets the account may put on a rule.
+        :param prune: whether to treat the list as the complete set, and remove the rule's other targets: as many as
+            necessary before the new ones are put, the rest afterwards.
+        :param grant_permissions: whether to allow EventBridge to invoke targets in the targets' own policies.
+        :param max_targets: the account's quota of targets per rule.
         :return: the ids of the targets, in input order.
-        :raises InvalidTargetError: if AWS would refuse a target, or could never invoke it; nothing was sent then.
-        :raises RuleNotFoundError: if there is no such rule.
-        :raises GrantPermissionsError: if the policy of a target could not be changed; no target was put then.
-        :raises PutTargetsError: if AWS did not accept some of the targets.
-        :raises LimitExceededError: if the account's quota of targets on a rule is used up.
+        :raises InvalidTargetError: if AWS would refuse a target, or could never invoke it; nothing was sent.
+        :raises RuleNotFoundError: if the rule does not exist.
+        :raises GrantPermissionsError: if the policy of a target could not be changed; no target was put.
+        :raises PutTargetsError: if AWS refused some of the targets.
+        :raises LimitExceededError: if the account's quota of targets per rule is used up.
 
         .. seealso:: :external+boto3:py:meth:`EventBridge.Client.put_targets`
         """
@@ -104,14 +100,17 @@ class Targets:
         shape = self._client.meta.service_model.shape_for("Target")
         wanted = normalise_targets(targets, self._client.meta.region_name, frozenset(shape.members))
         check_shapes(wanted, shape)
+        for target in wanted:
+            for warning in input_warnings(target):
+                self._log.warning("Target %s: %s", target["Id"], warning)
         if not wanted and not prune:
-            self._log.info("There are no targets to put on rule %s", rule)
+            self._log.info("Rule %s: no targets to put", rule)
             return []
         present = {target["Id"]: target for target in self.list_targets(rule, event_bus_name)}
         wanted_ids = {target["Id"] for target in wanted}
         surplus = [target_id for target_id in present if target_id not in wanted_ids] if prune else []
         count = len(present.keys() | wanted_ids)
-        # a rule that has more already is proof that AWS granted more
+        # a rule with more targets proves that AWS raised the quota
         limit = max(max_targets, len(present))
         _check_count(rule, count - len(surplus), limit)
         self._ensure_permissions(rule, event_bus_name, wanted, grant=grant_permissions)
@@ -120,9 +119,9 @@ class Targets:
         changed = [target for target in wanted if not is_same_target(target, present.get(target["Id"]))]
         self._put_targets(rule, event_bus_name, changed)
         self._prune(rule, event_bus_name, surplus[excess:])
-        self._log.info(
-            "Rule %s: put targets: %d, as they were already: %d", rule, len(changed), len(wanted) - len(changed)
-        )
+        names = f" ({', '.join(target['Id'] for target in changed)})" if changed else ""
+        unchanged = len(wanted) - len(changed)
+        self._log.info("Rule %s: put %s%s, %d unchanged", rule, counted(changed, "target"), names, unchanged)
         return [target["Id"] for target in wanted]
 
     def remove(
@@ -137,80 +136,33 @@ class Targets:
         """
         Remove targets from a rule.
 
-        Permissions are taken back first, so that a target whose permission could not be is still there for the next
-        attempt. One that then cannot be removed stays on the rule without its permission.
+        Permissions are revoked first, so that a target whose permission could not be revoked is still there for the
+        next attempt. A target that then cannot be removed stays on the rule without its permission.
 
         :param rule: the rule's name.
-        :param target_ids: the ids of the targets; None for all. Those that the rule has not are passed over.
+        :param target_ids: the ids of the targets; None for all. Ids that the rule does not have are ignored.
         :param event_bus_name: name or ARN of the rule's bus; None for the default bus.
-        :param force: whether to do so even if the rule belongs to an AWS service.
-        :param revoke_permissions: whether to take back what ``put_targets`` with ``grant_permissions`` granted.
+        :param force: whether to remove targets of a rule that belongs to an AWS service.
+        :param revoke_permissions: whether to revoke what ``put_targets`` with ``grant_permissions`` granted.
         :return: the ids of the targets that were removed.
-        :raises RuleNotFoundError: if there is no such rule.
+        :raises RuleNotFoundError: if the rule does not exist.
         :raises ManagedRuleError: if the rule belongs to an AWS service, and ``force`` is not set.
-        :raises RevokePermissionsError: if permissions could not be taken back; no target was removed then.
+        :raises RevokePermissionsError: if permissions could not be revoked; no target was removed.
         :raises RemoveTargetsError: if AWS did not remove some of them.
 
         .. seealso:: :external+boto3:py:meth:`EventBridge.Client.remove_targets`
         """
-        asked = None if target_ids is None else _checked_ids(target_ids)
+        wanted = None if target_ids is None else _checked_ids(target_ids)
         present = list(self.list_targets(rule, event_bus_name))
-        going = [target for target in present if asked is None or target["Id"] in asked]
-        if revoke_permissions and going:
+        removed = [target for target in present if wanted is None or target["Id"] in wanted]
+        if revoke_permissions and removed:
             described = self._rules.describe(rule, event_bus_name)
-            _refuse_managed(rule, described, force=force)
-            self._permissions.revoke(described["Arn"], going, [target for target in present if target not in going])
-        return self._remove_targets(rule, event_bus_name, going, force=force)
-
-    def delete_rule(
-        self,
-        name: str,
-        event_bus_name: str | None = None,
-        *,
-        force: bool = False,
-        revoke_permissions: bool = False,
-    ) -> None:
-        """
-        Delete a rule, with its targets. A rule that is gone already is fine.
-
-        :param name: the rule's name.
-        :param event_bus_name: name or ARN of its bus; None for the default bus.
-        :param force: whether to do so even if the rule belongs to an AWS service.
-        :param revoke_permissions: whether to take back what ``put_targets`` with ``grant_permissions`` granted.
-        :raises ManagedRuleError: if the rule belongs to an AWS service, and ``force`` is not set.
-        :raises RevokePermissionsError: if permissions could not be taken back; the rule has its targets still.
-        :raises RuleHasTargetsError: if targets linger, though they were removed.
-
-        .. seealso:: :external+boto3:py:meth:`EventBridge.Client.delete_rule`
-        """
-        try:
-            rule = self._rules.describe(name, event_bus_name)
-            _refuse_managed(name, rule, force=force)
-            revoked = rule["Arn"] if revoke_permissions else None
-            delete = partial(self._delete_once, name, event_bus_name, force=force, revoked_rule_arn=revoked)
-            done = call_with_retries(delete, wait=self._wait, attempts=TARGET_ATTEMPTS, is_done=bool)
-        except RuleNotFoundError:
-            self._log.info("Rule %s is gone already", name)
-            return
-        if not done:
-            raise RuleHasTargetsError(name)
-        self._log.info("Deleted rule %s", rule["Arn"])
-
-    def _delete_once(self, name: str, event_bus_name: str | None, *, force: bool, revoked_rule_arn: str | None) -> bool:
-        """Delete the targets that are seen, and the rule; return False if AWS still sees targets."""
-        if targets := list(self.list_targets(name, event_bus_name)):
-            if revoked_rule_arn:
-                self._permissions.revoke(revoked_rule_arn, targets)
-            self._remove_targets(name, event_bus_name, targets, force=force)
-        extra = {**bus_members(event_bus_name), **({"Force": True} if force else {})}
-        try:
-            with rule_errors(name, event_bus_name, _FORCE_REMEDY):
-                self._client.delete_rule(Name=name, **extra)
-        except ClientError as error:
-            if is_conflict(error) or "since it has targets" in message_of(error):
-                return False
-            raise
-        return True
+            refuse_managed(rule, described, force=force)
+            kept = [target for target in present if target not in removed]
+            self._permissions.revoke(described["Arn"], removed, kept)
+        if missing := sorted((wanted or set()) - {target["Id"] for target in present}):
+            self._log.info("Rule %s does not have %s", rule, ", ".join(missing))
+        return self._remove_targets(rule, event_bus_name, removed, len(present), force=force)
 
     def _ensure_permissions(
         self, rule: str, event_bus_name: str | None, targets: Sequence[Mapping[str, Any]], *, grant: bool
@@ -219,16 +171,15 @@ class Targets:
         if grant:
             self._permissions.grant(rule_arn, targets)
         else:
-            self._permissions.log_required(rule_arn, targets)
-        self._permissions.warn_of_roles(targets)
+            self._permissions.warn_of_missing(rule_arn, targets)
         self._permissions.warn_of_encryption(targets)
 
     def _remove_targets(
-        self, rule: str, event_bus_name: str | None, targets: Iterable[Mapping[str, Any]], *, force: bool
+        self, rule: str, event_bus_name: str | None, targets: Iterable[Mapping[str, Any]], before: int, *, force: bool
     ) -> list[str]:
         ids = [target["Id"] for target in targets]
         extra = {**bus_members(event_bus_name), **({"Force": True} if force else {})}
-        with rule_errors(rule, event_bus_name, _FORCE_REMEDY):
+        with rule_errors(rule, event_bus_name, FORCE_REMEDY):
             failed = call_in_batches(
                 ids,
                 str,
@@ -237,7 +188,8 @@ class Targets:
             )
         if failed:
             raise RemoveTargetsError(rule, failed, permanent=are_permanent(failed))
-        self._log.info("Rule %s: removed targets %s", rule, ids)
+        names = f" ({', '.join(ids)})" if ids else ""
+        self._log.info("Rule %s: removed %s%s, %d left", rule, counted(ids, "target"), names, before - len(ids))
         return ids
 
     def _prune(self, rule: str, event_bus_name: str | None, surplus: Sequence[str]) -> None:
@@ -257,14 +209,22 @@ class Targets:
             raise PutTargetsError(rule, failed, permanent=are_permanent(failed))
 
 
-def _refuse_managed(name: str, rule: Mapping[str, Any], *, force: bool) -> None:
+def refuse_managed(name: str, rule: Mapping[str, Any], *, force: bool) -> None:
+    """
+    Refuse to change a rule that belongs to an AWS service.
+
+    :param name: the rule's name.
+    :param rule: the rule, as DescribeRule returns it.
+    :param force: whether to change it anyway.
+    :raises ManagedRuleError: if the rule belongs to an AWS service, and ``force`` is not set.
+    """
     if rule.get("ManagedBy") and not force:
-        raise ManagedRuleError(name, rule["ManagedBy"], _FORCE_REMEDY)
+        raise ManagedRuleError(name, rule["ManagedBy"], FORCE_REMEDY)
 
 
 def _checked_ids(target_ids: Iterable[str]) -> set[str]:
     if isinstance(target_ids, str):
-        raise InvalidInputError("target_ids", "it is a text", "Give a list of ids, or None for all", target_ids)
+        raise InvalidInputError("target_ids", "it is a string", "Pass a list of ids, or None for all", target_ids)
     return set(target_ids)
 
 
@@ -272,7 +232,7 @@ def _check_count(rule: str, count: int, limit: int) -> None:
     if count > limit:
         raise InvalidInputError(
             "targets",
-            f"rule {rule!r} would have {count} targets, of at most {limit}",
-            "Put some on a second rule with the same pattern, or set prune to remove others, or, if AWS granted the "
-            "account more, set max_targets",
+            f"rule {rule!r} would have {count} targets; the maximum is {limit}",
+            "Put some on a second rule with the same pattern, or set prune to remove others, or, if AWS raised the "
+            "account's quota, set max_targets",
         )

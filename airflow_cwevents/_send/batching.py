@@ -13,7 +13,7 @@ def pack(items: Iterable[T], size_of: Callable[[T], int], max_bytes: int, max_it
     Pack items, lazily and in order, into as few lists as the order allows.
 
     :param items: the items; none of them is larger than ``max_bytes``.
-    :param size_of: tells an item's size in bytes.
+    :param size_of: returns an item's size in bytes.
     :param max_bytes: the most that a list may measure, in bytes.
     :param max_items: the most items in a list.
     :return: lists that are not empty.

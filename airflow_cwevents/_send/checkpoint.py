@@ -30,17 +30,17 @@ class Store(Protocol):
 
 class Checkpoint:
     """
-    Records which entries were sent, in chunks of a thousand, and tells a retry of the same input.
+    Records which entries were sent, in chunks of a thousand, for a retry with the same input.
 
     A chunk holds the event ids of its entries, None for those that were not sent; or, for inputs too long for that,
     just which were not, and nothing if all were.
 
     :param store: where to keep it; None for nowhere, as before Airflow 3.3: a retry then sends everything again.
-    :param fingerprint: tells the input from any other; one that is changed starts afresh.
+    :param fingerprint: identifies the input; if it changed, everything is sent.
     :param keep_ids: whether the event ids are wanted at the end.
     :param max_tries: Airflow's number of that name, which a task that is cleared has raised, and a retry has not: a
         task that had finished and is cleared is meant to send again.
-    :param clock: seconds, as :func:`time.monotonic` gives them.
+    :param clock: seconds, as :func:`time.monotonic` returns them.
     """
 
     def __init__(
@@ -68,11 +68,11 @@ class Checkpoint:
 
     @property
     def sent(self) -> int:
-        """How many entries were sent, in this try and those before."""
+        """How many entries were sent, in this attempt and the previous ones."""
         return self._done - self._unsent_count()
 
     def is_sent(self, index: int) -> bool:
-        """Return whether an entry was sent, in this try or one before."""
+        """Return whether an entry was sent, in this attempt or a previous one."""
         if index >= self._done:
             return False
         if self._keep_ids:
@@ -81,7 +81,7 @@ class Checkpoint:
 
     def event_ids(self, total: int) -> list[str | None]:
         """
-        Give the ids of the events that were sent, in this try and those before.
+        Return the ids of the events that were sent, in this attempt and the previous ones.
 
         :param total: how many entries the input has.
         :return: an id for each entry, None where it was not sent.
@@ -129,7 +129,7 @@ class Checkpoint:
             header = {"fingerprint": self._fingerprint, "done": self._done, "chunks": sorted(self._stored_chunks)}
             self._store.set(KEY, {**header, "max_tries": self._max_tries} if finished else header)
         except Exception:
-            log.warning("Progress could not be saved; a retry will send more than it need", exc_info=True)
+            log.warning("Progress could not be saved; a retry may resend events", exc_info=True)
         else:
             self._changed_chunks.clear()
 
@@ -138,7 +138,7 @@ class Checkpoint:
             for key in (KEY, *map(_chunk_key, chunks)):
                 store.delete(key)
         except Exception:
-            log.warning("The progress of an earlier try could not be deleted", exc_info=True)
+            log.warning("The progress of a previous attempt could not be deleted", exc_info=True)
 
     def _put(self, index: int, event_id: str | None) -> None:
         chunk = index // ENTRIES_PER_CHUNK
@@ -170,7 +170,7 @@ class Checkpoint:
         if self._store is None or not header:
             return
         if header["fingerprint"] != self._fingerprint or header.get("max_tries", self._max_tries) != self._max_tries:
-            log.info("The input is not that of the try before, or the task was cleared: everything is sent")
+            log.info("The input changed since the previous attempt, or the task was cleared: sending everything")
             self._forget(self._store, header["chunks"])
             return
         self._done = header["done"]

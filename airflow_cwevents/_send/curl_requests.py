@@ -96,6 +96,11 @@ class CurlRequests:
         """How long ago :meth:`perform` was called, in seconds."""
         return self._clock() - self._performed_at
 
+    @property
+    def has_finished(self) -> bool:
+        """Whether :meth:`finished` would return an attempt."""
+        return any(succeeded or failed for _, succeeded, failed in self._messages)
+
     def finished(self) -> Sequence[Attempt]:
         """Return the attempts that ended, each once."""
         ended: list[Attempt] = []

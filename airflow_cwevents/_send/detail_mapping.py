@@ -20,7 +20,7 @@ class EntryMapping:
     :param source: the ``Source`` of all entries, or a JMESPath into the detail that begins with ``@``, such as
         ``@.app``.
     :param detail_type: the ``DetailType``, likewise.
-    :raises InvalidInputError: if one is missing, or is no JMESPath.
+    :raises InvalidInputError: if one is missing, or is not a JMESPath.
     """
 
     def __init__(self, source: str | None, detail_type: str | None) -> None:
@@ -34,7 +34,7 @@ class EntryMapping:
         :param detail: the detail, a dict.
         :param index: its index in the input, for errors.
         :return: the entry.
-        :raises InvalidEntryError: if the detail is no dict, or has no text where the path leads.
+        :raises InvalidEntryError: if the detail is not a dict, or has no string at the path.
         """
         if not isinstance(detail, Mapping):
             reason = f"it is of type {type(detail).__name__}, not a JSON object"
@@ -48,23 +48,23 @@ class EntryMapping:
 
 def entry_mapping(source: str | None, detail_type: str | None) -> EntryMapping | None:
     """
-    Give the mapping that an operator's parameters ask for.
+    Return the mapping for an operator's parameters.
 
     :param source: the parameter ``source``.
     :param detail_type: the parameter ``detail_type``.
     :return: the mapping; None if the input is entries already, as neither is given.
-    :raises InvalidInputError: if only one is given, or one is no JMESPath.
+    :raises InvalidInputError: if only one is given, or one is not a JMESPath.
     """
     return EntryMapping(source, detail_type) if source or detail_type else None
 
 
 def _getter(place: str, value: str | None) -> Callable[[Mapping[str, Any], int], str]:
     if not value:
-        remedy = "Give both source and detail_type for an input of details, or neither for one of entries"
+        remedy = "Set both source and detail_type for an input of details, or neither for one of entries"
         raise InvalidInputError(place, "it is missing", remedy, value)
     if not isinstance(value, str):
         reason = f"it is of type {type(value).__name__}"
-        raise InvalidInputError(place, reason, "Give a text, or a JMESPath that begins with @", value)
+        raise InvalidInputError(place, reason, "Use a string, or a JMESPath that begins with @", value)
     if not value.startswith(JMESPATH_SIGN):
         return lambda detail, index: value
     try:
@@ -80,7 +80,7 @@ def _getter(place: str, value: str | None) -> Callable[[Mapping[str, Any], int],
         except jmespath.exceptions.JMESPathError as error:
             found, why = None, f": {error}"
         if not isinstance(found, str):
-            reason = f"the detail has no text at {value!r}{why}"
+            reason = f"the detail has no string at {value!r}{why}"
             raise InvalidEntryError(index, member, reason, f"Correct {place}, or the detail", found)
         return found
 

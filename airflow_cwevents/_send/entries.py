@@ -92,7 +92,7 @@ def normalise_entry(
     """
     Check an entry, and bring it into the form that boto3 takes.
 
-    ``Detail`` becomes JSON text, ``Time`` an aware datetime (UTC where it says nothing), the default bus is filled in.
+    ``Detail`` becomes a JSON string, ``Time`` an aware datetime (UTC by default), the default bus is filled in.
 
     :param entry: the entry, with AWS's member names. A member that is None counts as left out.
     :param index: its index in the input, for errors.
@@ -102,7 +102,7 @@ def normalise_entry(
     :raises InvalidEntryError: if AWS would refuse the entry, or accept and drop it.
     """
     if not isinstance(entry, _MAPPING):
-        raise InvalidEntryError(index, "", f"it is of type {type(entry).__name__}", "Give a dict", entry)
+        raise InvalidEntryError(index, "", f"it is of type {type(entry).__name__}", "Pass a dict", entry)
     if not entry.keys() <= members:
         _check_members(entry, index, members)
         entry = {name: value for name, value in entry.items() if name in members}
@@ -129,9 +129,9 @@ def entry_size_bytes(entry: Entry | Mapping[str, Any]) -> int:
 
     ``TraceHeader`` is counted too: AWS's page does not name it, AWS's own Kafka connector counts it.
 
-    :param entry: the entry; a ``Detail`` that is no text yet counts as its compact JSON.
+    :param entry: the entry; a ``Detail`` that is not a string counts as its compact JSON.
     :return: its size in bytes.
-    :raises UnicodeEncodeError: if a text holds half of a surrogate pair.
+    :raises UnicodeEncodeError: if a string contains half of a surrogate pair.
 
     .. seealso:: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html
     """
@@ -158,8 +158,8 @@ def check_size(entry: Mapping[str, Any], index: int, max_bytes: int = MAX_REQUES
     try:
         size = entry_size_bytes(entry)
     except UnicodeEncodeError as error:
-        reason = f"it holds half of a surrogate pair, {error.object[error.start]!r}"
-        raise InvalidEntryError(index, "", reason, "Give text that UTF-8 can express") from None
+        reason = f"it contains half of a surrogate pair, {error.object[error.start]!r}"
+        raise InvalidEntryError(index, "", reason, "Use characters that UTF-8 can express") from None
     if size > max_bytes:
         raise EntryTooLargeError(index, size, max_bytes)
     return size
@@ -197,7 +197,7 @@ def _required_text(wire: Mapping[str, Any], member: str, example: str, index: in
     if isinstance(value, str) and value:
         return value
     reason = "it is missing" if value is None or value == "" else f"it is of type {type(value).__name__}"
-    raise InvalidEntryError(index, member, reason, f"Give a text such as {example!r}", value)
+    raise InvalidEntryError(index, member, reason, f"Use a string such as {example!r}", value)
 
 
 def _detail_text(detail: object, index: int) -> str:
@@ -207,7 +207,7 @@ def _detail_text(detail: object, index: int) -> str:
     if isinstance(detail, _MAPPING):
         return _detail_from_mapping(detail, index)
     reason = "it is missing" if detail is None else f"it is of type {type(detail).__name__}, not a JSON object"
-    raise InvalidEntryError(index, "Detail", reason, "Give a dict, {} if there is nothing to say", detail)
+    raise InvalidEntryError(index, "Detail", reason, "Pass a dict, {} for an empty one", detail)
 
 
 def _detail_from_mapping(detail: Mapping[str, Any], index: int) -> str:
@@ -224,7 +224,7 @@ def _check_detail_text(detail: str, index: int) -> None:
     except RecursionError:
         return
     except ValueError as error:
-        remedy = "Give a JSON object, or a dict and leave the JSON to us"
+        remedy = "Pass a dict, or a JSON object as a string"
         raise InvalidEntryError(index, "Detail", str(error), remedy, detail) from None
     if not isinstance(value, dict):
         reason = f"it is a JSON {JSON_TYPE_NAMES[type(value)]}, and AWS takes JSON objects only"
@@ -234,8 +234,8 @@ def _check_detail_text(detail: str, index: int) -> None:
 def _aware_time(value: object, index: int) -> datetime:
     time = _parsed_time(value)
     if not isinstance(time, datetime):
-        remedy = "Give a datetime, or an ISO 8601 text such as '2026-01-31T12:00:00Z'"
-        raise InvalidEntryError(index, "Time", f"{value!r} is no time", remedy, value)
+        remedy = "Use a datetime, or an ISO 8601 string such as '2026-01-31T12:00:00Z'"
+        raise InvalidEntryError(index, "Time", f"{value!r} is not a time", remedy, value)
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
@@ -253,13 +253,13 @@ def _parsed_time(value: object) -> object:
 def _resources(value: object, index: int) -> list[str]:
     if isinstance(value, list | tuple) and all(isinstance(resource, str) for resource in value):
         return list(value)
-    raise InvalidEntryError(index, "Resources", "it is not a list of texts", "Give a list of ARNs", value)
+    raise InvalidEntryError(index, "Resources", "it is not a list of strings", "Pass a list of ARNs", value)
 
 
 def _check_trace_header(value: object, index: int) -> None:
     if not isinstance(value, str) or not 1 <= len(value) <= MAX_TRACE_HEADER_LENGTH:
-        reason = f"it is not a text of 1 to {MAX_TRACE_HEADER_LENGTH} characters"
-        raise InvalidEntryError(index, "TraceHeader", reason, "Give an X-Ray trace header, or leave it out", value)
+        reason = f"it is not a string of 1 to {MAX_TRACE_HEADER_LENGTH} characters"
+        raise InvalidEntryError(index, "TraceHeader", reason, "Use an X-Ray trace header, or omit it", value)
 
 
 def _check_bus(event_bus_name: Any, index: int) -> None:

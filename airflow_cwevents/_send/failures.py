@@ -66,8 +66,8 @@ class Failures:
         with self._noted_errors():
             self._files.close()
 
-    def remove_file_of_try_before(self) -> None:
-        """Remove a file of entries that were sent since; if that fails, there is a warning."""
+    def remove_outdated_file(self) -> None:
+        """Remove the file of entries that were sent since; a failure is only a warning."""
         if self._path is not None and not self.total:
             try:
                 self._path.unlink(missing_ok=True)
@@ -76,7 +76,7 @@ class Failures:
 
     def error(self, sent: int) -> PutEventsError:
         """
-        Give the error that tells of them.
+        Return the error that reports them.
 
         :param sent: how many entries were sent.
         :return: the error; permanent if none of them could be sent another time.
@@ -103,7 +103,7 @@ class Failures:
             self._file = self._open(path)
         members = dict(entry) if isinstance(entry, Mapping) else {"Text": entry}
         line = {**members, "ErrorCode": failed.code, "ErrorMessage": failed.message}
-        # escaped, as text that is no Unicode, which UTF-8 has no bytes for, is one of the reasons to be here
+        # escaped, as half of a surrogate pair, which UTF-8 cannot express, is one of the reasons to be here
         self._file.write(json.dumps(line, default=_to_text).encode() + b"\n")
 
     def _open(self, path: ObjectStoragePath) -> IO[bytes] | gzip.GzipFile:

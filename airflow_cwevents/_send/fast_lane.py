@@ -7,6 +7,7 @@ import logging
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -67,6 +68,7 @@ class FastLane:
         self._wake_receiver, self._wake_sender = socket.socketpair()
         self._wake_receiver.setblocking(False)
         self._wake_sender.setblocking(False)
+        weakref.finalize(self, _close, self._wake_receiver, self._wake_sender)
         self._credentials: ReadOnlyCredentials | None = None
         self._refreshed_at = -REFRESH_SECONDS
         self._off = ""
@@ -79,6 +81,11 @@ class FastLane:
         """How many requests were submitted, and not taken as an answer yet."""
         return len(self._requests.active) + len(self._answers) + self._fallback.in_flight
 
+    @property
+    def has_answers(self) -> bool:
+        """Whether :meth:`take` may return an answer."""
+        return bool(self._answers) or self._requests.has_finished or self._fallback.has_answers
+
     def submit(self, request: Request) -> None:
         """Send a request as soon as possible, without blocking."""
         if (credentials := self._refreshed()) is None or self._off:
@@ -90,7 +97,7 @@ class FastLane:
             if self._requests.seconds_since_performed >= SUBMIT_SECONDS:
                 self._requests.perform()
         if self._pump is None:
-            self._pump = threading.Thread(target=self._run_pump, name="put-events-pump", daemon=True)
+            self._pump = threading.Thread(target=_pump, args=[weakref.ref(self)], name="put-events-pump", daemon=True)
             self._pump.start()
 
     def wait(self, timeout: float | None) -> None:
@@ -111,7 +118,12 @@ class FastLane:
 
     def take(self) -> Answer | None:
         """Return an answer that was not returned before; None if there is none yet."""
-        if self._fallback.in_flight:
+        if self._requests.has_finished:
+            with self._lock:
+                ended = self._requests.finished()
+            for attempt in ended:
+                self._settle(attempt)
+        if self._fallback.has_answers:
             self._take_from_fallback()
         number = next(iter(self._answers), None)
         return None if number is None else self._answers.pop(number)
@@ -119,7 +131,7 @@ class FastLane:
     def wake(self) -> None:
         """End the current call of :meth:`wait`, or the next one; safe in a signal handler."""
         self._fallback.wake()
-        with suppress(BlockingIOError):
+        with suppress(OSError):  # full, or closed: the garbage collector may end the lane before its sender
             self._wake_sender.send(b"\0")
 
     def close(self) -> None:
@@ -140,13 +152,12 @@ class FastLane:
                         pass
                 return
 
-    def _run_pump(self) -> None:
-        """Send and receive, in a thread, while the sender's own is busy with its source."""
-        while self._requests.active or not self._closed:
-            time.sleep(AWAY_SECONDS)
-            with self._lock:
-                if not self._waiting and self._requests.seconds_since_performed >= AWAY_SECONDS:
-                    self._requests.perform()
+    def pump(self) -> bool:
+        """Send and receive if the sender's thread has not for a while; return whether there may be more to do."""
+        with self._lock:
+            if not self._waiting and self._requests.seconds_since_performed >= AWAY_SECONDS:
+                self._requests.perform()
+        return bool(self._requests.active) or not self._closed
 
     def _progress(self) -> None:
         """Send and receive what can be, and settle what has ended."""
@@ -211,6 +222,18 @@ class FastLane:
             if not self._off and (reason := foreign_handler(self._client)):
                 self._switch_off(reason)
         return self._credentials
+
+
+def _pump(lane: weakref.ref[FastLane]) -> None:
+    """Keep requests going, in a thread, while the sender's own is busy with its source."""
+    while (current := lane()) is not None and current.pump():
+        del current
+        time.sleep(AWAY_SECONDS)
+
+
+def _close(*sockets: socket.socket) -> None:
+    for each in sockets:
+        each.close()
 
 
 def _response(attempt: Attempt) -> Mapping[str, Any] | None:

@@ -13,7 +13,7 @@ from airflow_cwevents._aws.json_text import parse_json_text
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
-# Sixteen times what a request may hold: a longer line is no entry, and is not to fill the memory.
+# Sixteen times what a request may hold: a longer line is not an entry, and must not fill the memory.
 MAX_LINE_BYTES = 16 * 1024 * 1024
 
 
@@ -32,7 +32,7 @@ class BadLineError(ValueError):
 @contextmanager
 def open_lines(path: ObjectStoragePath) -> Iterator[Iterator[tuple[int, bytes]]]:
     """
-    Open a file of lines; one whose name ends in ``.gz`` is uncompressed.
+    Open a file of lines; one whose name ends in ``.gz`` is decompressed.
 
     :param path: the file.
     :return: the lines that are not blank, with their indexes, from 0.

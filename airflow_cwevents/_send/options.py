@@ -15,11 +15,11 @@ class SendOptions:
     """
     How to send.
 
-    :param max_bytes: the most that the entries of a request may measure, in bytes; some regions still have 262,144.
-    :param max_concurrency: the most requests under way at a time, 1 to 256.
-    :param max_attempts: how often an entry is sent at most, the first time included.
-    :param max_retry_seconds: how long after its first failure an entry is sent again at most, in seconds.
-    :param max_events_per_second: the most events a second; None for as many as AWS takes.
+    :param max_bytes: the maximum size of a request's entries, in bytes; some regions still have 262,144.
+    :param max_concurrency: the maximum number of requests in flight, 1 to 256.
+    :param max_attempts: the maximum number of attempts for an entry.
+    :param max_retry_seconds: how long after its first failure an entry is still retried, in seconds.
+    :param max_events_per_second: the maximum rate, in events per second; None for as fast as AWS accepts.
     :raises InvalidInputError: if one of them is out of range.
     """
 
@@ -32,11 +32,11 @@ class SendOptions:
     def __post_init__(self) -> None:
         rate = self.max_events_per_second
         for name, valid, remedy in (
-            ("max_bytes", self.max_bytes >= 1, "Give the bytes that a request of your region may hold"),
-            ("max_concurrency", 1 <= self.max_concurrency <= MAX_CONCURRENCY, f"Give 1 to {MAX_CONCURRENCY}"),
-            ("max_attempts", self.max_attempts >= 1, "Give 1 to send every entry once, or more"),
-            ("max_retry_seconds", self.max_retry_seconds >= 0, "Give seconds, 0 or more"),
-            ("max_events_per_second", rate is None or rate > 0, "Give a positive number, or None"),
+            ("max_bytes", self.max_bytes >= 1, "Use the maximum size of a request in your region, in bytes"),
+            ("max_concurrency", 1 <= self.max_concurrency <= MAX_CONCURRENCY, f"Use 1 to {MAX_CONCURRENCY}"),
+            ("max_attempts", self.max_attempts >= 1, "Use 1 to send every entry once, or more"),
+            ("max_retry_seconds", self.max_retry_seconds >= 0, "Use seconds, 0 or more"),
+            ("max_events_per_second", rate is None or rate > 0, "Use a positive number, or None"),
         ):
             if not valid:
                 value = getattr(self, name)

@@ -9,6 +9,8 @@ from airflow_cwevents._send.entries import Entry, EntryResult, SizedEntry, check
 from airflow_cwevents.exceptions import EventBusNotFoundError, InvalidEntryError
 
 INVALID_ENTRY = "InvalidEntry"
+# So many invalid entries are reported at a time.
+MAX_REPORTED_ERRORS = 10
 BUS_NOT_FOUND = "EventBusNotFound"
 
 
@@ -17,7 +19,7 @@ class Preparation:
     Makes entries ready to be sent: normalised, measured, and each bus looked up once.
 
     :param event_bus_name: the bus for entries that name none.
-    :param max_bytes: the most that a request may hold, in bytes.
+    :param max_bytes: the maximum size of a request, in bytes.
     :param members: the members that an entry can have.
     :param check_event_bus: raises if a bus does not exist; None to let every bus pass.
     """
@@ -79,12 +81,34 @@ class Preparation:
         self._check_bus_once(wire.get("EventBusName"))
         return SizedEntry(index, wire, size)
 
+    def validated(self, entries: Iterable[Entry | Mapping[str, Any]]) -> Iterator[SizedEntry]:
+        """
+        Validate and measure entries, all of which must be valid.
+
+        :param entries: the entries; after an invalid one they are read on to report the first ten.
+        :return: the entries, as long as all are valid.
+        :raises InvalidEntryError: if some are invalid; its message lists the first ten.
+        :raises EventBusNotFoundError: if one names a bus that does not exist.
+        """
+        errors: list[InvalidEntryError] = []
+        for index, entry in enumerate(entries):
+            try:
+                ready = self.prepare_one(index, entry)
+            except InvalidEntryError as error:
+                errors.append(error)
+                if len(errors) == MAX_REPORTED_ERRORS:
+                    break
+            else:
+                if not errors:
+                    yield ready
+        if errors:
+            raise errors[0].and_others(errors[1:])
+
     def _prepare_all(self, entries: Sequence[Entry | Mapping[str, Any]]) -> Iterator[SizedEntry]:
         """Make entries ready at once; kept apart from their sizes, they are less work for the garbage collector."""
         wires: list[Mapping[str, Any]] = []
         sizes: list[int] = []
-        for index, entry in enumerate(entries):
-            ready = self.prepare_one(index, entry)
+        for ready in self.validated(entries):
             wires.append(ready.entry)
             sizes.append(ready.size)
         return map(SizedEntry, range(len(wires)), wires, sizes)

@@ -1,10 +1,12 @@
-"""How far a long send is, told every few seconds."""
+"""Progress of a long send, logged every few seconds."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+
+from airflow_cwevents._aws.logger import counted
 
 if TYPE_CHECKING:
     from airflow_cwevents._aws.logger import Logger
@@ -19,7 +21,7 @@ class ProgressLog:
     :param log: where to.
     :param total: how many entries there are; None if that is not known.
     :param done: how many were sent before.
-    :param clock: seconds, as :func:`time.monotonic` gives them.
+    :param clock: seconds, as :func:`time.monotonic` returns them.
     """
 
     def __init__(
@@ -55,7 +57,10 @@ class ProgressLog:
     def _line(self, failed: int) -> str:
         rate = self.seen / (self.seconds or 1e-9)
         done = self._done_before + self.seen
-        parts = [f"{done - failed:,} events sent"]
+        parts = [f"{counted(done - failed, 'event')} sent"]
         if self._total is not None:
-            parts = [f"{done - failed:,} of {self._total:,} events sent", f"{(self._total - done) / rate:,.0f} s left"]
+            parts = [
+                f"{done - failed:,} of {counted(self._total, 'event')} sent",
+                f"{(self._total - done) / rate:,.0f} s left",
+            ]
         return ", ".join([*parts, f"{rate:,.0f} events/s", f"{failed:,} failed"])

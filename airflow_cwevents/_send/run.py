@@ -12,13 +12,12 @@ from airflow_cwevents._aws.arns import check_event_bus_name
 from airflow_cwevents._send.codec import CheckedEntries
 from airflow_cwevents._send.lane_settings import UnsuitableClientError, lane_settings
 from airflow_cwevents._send.preparation import Preparation
+from airflow_cwevents._send.retry_queue import backoff_seconds
 from airflow_cwevents._send.sender import EventSender
-from airflow_cwevents._send.thread_transport import ThreadTransport
+from airflow_cwevents._send.workers import ThreadTransport
 from airflow_cwevents.exceptions import InvalidInputError
 
 if TYPE_CHECKING:
-    from tenacity.wait import wait_base
-
     from airflow_cwevents._send.entries import EntryResult, SizedEntry
     from airflow_cwevents._send.options import SendOptions
     from airflow_cwevents._send.transport import Transport
@@ -32,10 +31,12 @@ class EventSending:
 
     :param client: the boto3 client ``events``.
     :param check_event_bus: raises if a bus does not exist.
-    :param wait: how long to wait before failed entries are sent again, in seconds.
+    :param wait: returns the seconds before the next attempt of an entry, by the number of failures.
     """
 
-    def __init__(self, client: Any, check_event_bus: Callable[[str | None], None], wait: wait_base) -> None:
+    def __init__(
+        self, client: Any, check_event_bus: Callable[[str | None], None], wait: Callable[[int], float] = backoff_seconds
+    ) -> None:
         self._client = client
         self._check_event_bus = check_event_bus
         self._wait = wait

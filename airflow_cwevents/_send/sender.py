@@ -2,64 +2,52 @@
 
 from __future__ import annotations
 
-import heapq
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
-
-from airflow_cwevents._aws.errors import error_code, error_message, is_throttling, is_transient, shortened
-from airflow_cwevents._aws.limits import (
-    MAX_ENTRIES_PER_REQUEST,
-    MAX_REQUEST_BYTES,
-    RETRYABLE_ENTRY_CODES,
-    THROTTLING_CODES,
-)
+from airflow_cwevents._aws.errors import is_transient
+from airflow_cwevents._aws.limits import MAX_ENTRIES_PER_REQUEST, MAX_REQUEST_BYTES
 from airflow_cwevents._send.batching import pack
+from airflow_cwevents._send.buffer import Held, ResultBuffer
 from airflow_cwevents._send.entries import EntryResult, SizedEntry
-from airflow_cwevents._send.throttle import Throttle, wait_seconds
+from airflow_cwevents._send.outage import OUTAGE_SECONDS, OutageWatch
+from airflow_cwevents._send.outcomes import Failure, entry_failure, is_too_large, request_failure
+from airflow_cwevents._send.retry_queue import RetryQueue
+from airflow_cwevents._send.source import ReadAhead
+from airflow_cwevents._send.throttle import Throttle
 from airflow_cwevents._send.transport import Answer, Request, Transport
 from airflow_cwevents.exceptions import PutEventsStoppedError
 
 if TYPE_CHECKING:
-    from tenacity.wait import wait_base
-
     from airflow_cwevents._send.options import SendOptions
 
-# What bounds the memory: how many entries may be on their way at a time, and how many bytes they may have.
-MAX_UNSETTLED_ENTRIES = 10_000
-MAX_HELD_BYTES = 64 * 1024 * 1024
-# So many bad entries in a row are told of before more are read.
+# So many invalid entries in a row are reported before more are read.
 MAX_BAD_IN_A_ROW = 20
-# So long after requests began to fail, without one that succeeded since, no more are sent.
-OUTAGE_SECONDS = 300.0
 # How long results may wait while entries are read, in seconds.
 SUBMIT_SECONDS = 0.02
-# How long to wait at most before on_tick is called again, in seconds.
+# The maximum time between two calls of on_tick, in seconds.
 TICK_SECONDS = 1.0
 # Airflow kills a task 5 seconds after it asked it to end; the checkpoint needs some of them.
 STOP_GRACE_SECONDS = 3.0
-MISSING_RESULT = "MissingResult"
 
 
 class EventSender(Iterator[EntryResult]):
     """
-    Sends entries through a transport; iterating over it does the sending.
+    Sends entries; iterating over it does the sending, and yields a result for each. Dropping it stops sending.
 
-    It raises :class:`PutEventsStoppedError` after :meth:`stop`, or when requests have only failed for five minutes, and
-    it has given the results that are known. Who lets go of it before its end ends the sending.
+    After the results that are known, it raises :class:`PutEventsStoppedError` if :meth:`stop` was called, or if all
+    requests failed for five minutes.
 
     :param transport: sends requests of up to ten entries.
     :param entries: the entries; those that cannot be sent, as their results. It is read as far ahead as is needed to
-        keep the requests going. What it raises is raised after the results of all before.
+        keep the requests in flight. What it raises is raised after the results of all before.
     :param options: how to send.
-    :param wait: how long to wait before an entry is sent again, and before anything is after AWS throttled.
-    :param in_order: whether to give the results in input order; if not, each as soon as it is known.
+    :param wait: returns the seconds before the next attempt, by the number of failures.
+    :param in_order: whether to yield the results in input order; if not, each as soon as it is known.
     :param on_tick: called every second or more often, between the results.
-    :param clock: seconds, as :func:`time.monotonic` gives them.
+    :param clock: seconds, as :func:`time.monotonic` returns them.
     """
 
     def __init__(
@@ -67,7 +55,7 @@ class EventSender(Iterator[EntryResult]):
         transport: Transport,
         entries: Iterable[SizedEntry | EntryResult],
         options: SendOptions,
-        wait: wait_base,
+        wait: Callable[[int], float],
         *,
         in_order: bool = True,
         on_tick: Callable[[], None] | None = None,
@@ -81,12 +69,12 @@ class EventSender(Iterator[EntryResult]):
 
     @property
     def requests(self) -> int:
-        """How many requests were sent so far, those of botocore's own retries not counted."""
+        """How many requests were sent so far, without botocore's own retries."""
         return self._sending.requests
 
     @property
     def bytes(self) -> int:
-        """How much the entries in them measured together, in bytes."""
+        """The size of all entries in them, in bytes."""
         return self._sending.bytes
 
     def stop(self) -> None:
@@ -94,21 +82,21 @@ class EventSender(Iterator[EntryResult]):
         self._sending.stop()
 
     def drain(self) -> Iterator[EntryResult]:
-        """Send nothing more, and give the results that are known and were not given, also after an exception."""
+        """Send nothing more, and return the results that are known and were not yielded, also after an exception."""
         self.stop()
         self._results.close()
         return self._sending.known_when_stopped()
 
 
 class _Sending:
-    """The state of a sender. It does not know the sender, which ends it when nobody has it any more."""
+    """The loop of a sender. It does not refer to the sender, so that dropping the sender ends it."""
 
     def __init__(
         self,
         transport: Transport,
         entries: Iterable[SizedEntry | EntryResult],
         options: SendOptions,
-        wait: wait_base,
+        wait: Callable[[int], float],
         *,
         in_order: bool,
         on_tick: Callable[[], None] | None,
@@ -116,60 +104,53 @@ class _Sending:
     ) -> None:
         self.requests = 0
         self.bytes = 0
-        self._transport = transport
-        self._source = iter(entries)
-        self._source_error: BaseException | None = None
-        self._exhausted = False
         self._options = options
-        self._wait = wait
-        self._in_order = in_order
         self._on_tick = on_tick
         self._clock = clock
+        self._source = ReadAhead(entries)
+        self._retries = RetryQueue(options, wait, clock)
+        self._buffer = ResultBuffer(in_order=in_order)
         self._throttle = Throttle(options.max_concurrency, options.max_events_per_second, wait, clock)
+        self._transport = transport
+        self._outage = OutageWatch()
         self._batches: Iterator[list[SizedEntry]] = iter(())
-        self._halves: deque[Sequence[SizedEntry]] = deque()
-        self._retries: list[tuple[float, int, SizedEntry]] = []
-        self._results: dict[int, tuple[EntryResult, int]] = {}
-        self._held_bytes = 0
-        self._read = 0
-        self._given = 0
+        self._halves: deque[list[SizedEntry]] = deque()
         self._sent = 0
         self._hurried = False
-        self._failing_since: float | None = None
         self._stop_at: float | None = None
+        self._error: BaseException | None = None
 
     def stop(self) -> None:
         if self._stop_at is None:
             self._stop_at = self._clock() + STOP_GRACE_SECONDS
-            self._transport.close()
         self._transport.wake()
 
     def results(self) -> Generator[EntryResult, None, None]:
         try:
             yield from self._results_until_stopped()
             yield from self.known_when_stopped()
-            if self._source_error:
-                raise self._source_error
-            if self._stopped and self._unfinished:
+            if error := self._error or self._source.error:
+                raise error
+            if self._stopped and not self._source.is_settled:
                 raise PutEventsStoppedError(self._sent)
-        finally:  # what is not begun by now is not sent
+        finally:
             self.stop()
+            self._transport.close()
 
     def known_when_stopped(self) -> Iterator[EntryResult]:
         self._settle()
         while self._transport.in_flight and (seconds := (self._stop_at or 0) - self._clock()) > 0:
             self._transport.wait(seconds)
             self._settle()
-        for position in sorted(self._results):
-            yield self._give(position)
+        yield from map(self._returned, self._buffer.rest())
 
     def _results_until_stopped(self) -> Iterator[EntryResult]:
         while not self._stopped:
             self._submit()
             if self._hurried:
                 self._settle()
-            yield from self._known()
-            if not self._unfinished:
+            yield from map(self._returned, self._buffer.ready())
+            if self._source.is_settled:
                 break
             if self._on_tick:
                 self._on_tick()
@@ -180,12 +161,8 @@ class _Sending:
     def _stopped(self) -> bool:
         return self._stop_at is not None
 
-    @property
-    def _unfinished(self) -> bool:
-        return not self._exhausted or self._given < self._read
-
     def _submit(self) -> None:
-        """Send as much as may be sent; hurry back if there are results, as the source may be slow."""
+        """Send as much as may be sent; return early if there are answers, as the source may be slow."""
         hurry_at = self._clock() + SUBMIT_SECONDS
         self._hurried = False
         while not self._stopped and self._throttle.admits(self._transport.in_flight):
@@ -195,68 +172,41 @@ class _Sending:
             self.bytes += sum(item.size for item in batch)
             number = self._throttle.on_send(len(batch))
             self._transport.submit(Request(number, [item.entry for item in batch], batch))
-            if self._clock() >= hurry_at:
+            if self._transport.has_answers and self._clock() >= hurry_at:
                 self._hurried = True
                 return
 
-    def _next_batch(self) -> Sequence[SizedEntry] | None:
+    def _next_batch(self) -> list[SizedEntry] | None:
         if self._halves:
             return self._halves.popleft()
-        batch: Sequence[SizedEntry] | None = next(self._batches, None)
+        batch = next(self._batches, None)
         if batch is None:  # the last one was cut short by what was there; there may be more by now
-            options = self._options
-            self._batches = pack(self._available(), lambda item: item.size, options.max_bytes, MAX_ENTRIES_PER_REQUEST)
+            max_bytes = self._options.max_bytes
+            self._batches = pack(self._available(), lambda item: item.size, max_bytes, MAX_ENTRIES_PER_REQUEST)
             batch = next(self._batches, None)
         return batch
 
     def _available(self) -> Iterator[SizedEntry]:
-        """Give what can be sent now: first what is to be sent again, then what the source has."""
+        """Yield what can be sent now: first what is due to be sent again, then what the source has."""
         bad = 0
         while bad < MAX_BAD_IN_A_ROW:
-            if self._retries and self._retries[0][0] <= self._clock():
-                yield heapq.heappop(self._retries)[2]
-            elif (item := self._read_one()) is None:
+            if (due := self._retries.pop_due()) is not None:
+                yield due
+            elif (read := self._source.read()) is None:
+                if self._source.error is not None and not isinstance(self._source.error, Exception):
+                    self.stop()  # Airflow's timeout, or Ctrl-C: there is no time for retries
                 return
-            elif isinstance(item, EntryResult):
+            elif isinstance(item := read[1], EntryResult):
                 bad += 1
-                self._finish(self._read - 1, item, MAX_REQUEST_BYTES)
+                self._buffer.add(read[0], item, MAX_REQUEST_BYTES)
             else:
                 bad = 0
+                item.position = read[0]
                 yield item
         self._hurried = True
 
-    @property
-    def _may_read(self) -> bool:
-        return (
-            not self._exhausted
-            and self._read - self._given < MAX_UNSETTLED_ENTRIES
-            and self._held_bytes < MAX_HELD_BYTES
-        )
-
-    def _read_one(self) -> SizedEntry | EntryResult | None:
-        if not self._may_read:
-            return None
-        try:
-            item = next(self._source)
-        except StopIteration:
-            self._exhausted = True
-            return None
-        except BaseException as error:  # the results of what is under way come first
-            self._source_error = error
-            self._exhausted = True
-            if not isinstance(error, Exception):  # Airflow's timeout, or Ctrl-C: no time for retries
-                self.stop()
-            return None
-        if isinstance(item, SizedEntry):
-            item.position = self._read
-            self._held_bytes += item.size
-        else:
-            self._held_bytes += MAX_REQUEST_BYTES
-        self._read += 1
-        return item
-
     def _seconds_to_wait(self) -> float | None:
-        """Return when to look again if no result comes before, in seconds; None if only a result lets us go on."""
+        """Return when to look again if no answer comes before, in seconds; None if only an answer lets us go on."""
         seconds = self._seconds_until_more_can_be_sent()
         if not self._on_tick:
             return seconds
@@ -269,92 +219,65 @@ class _Sending:
             return None
         if held_back := self._throttle.seconds_until_free():
             return held_back
-        if self._retries:
-            return max(0.0, self._retries[0][0] - self._clock())
+        if (due := self._retries.seconds_until_due()) is not None:
+            return due
         return None if self._transport.in_flight else 0.0
 
     def _settle(self) -> None:
-        """Take note of all answers that have come; an exception in between loses one of them at most."""
-        while answer := self._transport.take():
-            self._settle_answer(answer)
-
-    def _settle_answer(self, answer: Answer) -> None:
-        self._throttle.on_answer(answer.seconds)
-        if answer.error is not None:
-            self._settle_error(answer, answer.error)
-        else:
-            self._failing_since = None
-            self._settle_response(answer, answer.response or {})
+        """Process all answers that have come; an exception in between loses at most one of them."""
+        while (answer := self._transport.take()) is not None:
+            self._throttle.on_answer(answer.seconds)
+            if answer.error is not None:
+                self._settle_error(answer, answer.error)
+            else:
+                self._outage.on_success()
+                self._settle_response(answer, answer.response or {})
 
     def _settle_response(self, answer: Answer, response: Mapping[str, Any]) -> None:
         throttled = response.get("ResponseMetadata", {}).get("RetryAttempts", 0) > 0
-        entries = response.get("Entries") or ()
+        results = response.get("Entries") or ()
         for position, item in enumerate(answer.request.batch):
-            entry = (entries[position] if position < len(entries) else None) or {}
-            if event_id := entry.get("EventId"):
+            result = (results[position] if position < len(results) else None) or {}
+            if event_id := result.get("EventId"):
                 self._sent += 1
-                self._held_bytes -= item.size
-                self._finish(item.position, EntryResult(item.index, event_id), 0)
+                self._source.release(item.size)
+                self._buffer.add(item.position, EntryResult(item.index, event_id), 0)
             else:
-                code = entry.get("ErrorCode") or MISSING_RESULT
-                message = shortened(entry.get("ErrorMessage") or "AWS's response says nothing of this entry")
-                throttled = throttled or code in THROTTLING_CODES
-                self._fail(item, code, message, again=code in RETRYABLE_ENTRY_CODES or code == MISSING_RESULT)
+                failure = entry_failure(result)
+                throttled = throttled or failure.is_throttling
+                self._retry_or_fail(item, failure)
         if throttled:
             self._throttle.on_throttled(answer.request.number)
         else:
             self._throttle.on_success()
 
     def _settle_error(self, answer: Answer, error: Exception) -> None:
-        code, message = error_code(error), error_message(error)
+        batch, failure = answer.request.batch, request_failure(error)
         if is_transient(error):
             self._throttle.on_throttled(answer.request.number)
-            self._give_up_after_a_while(answer.answered_at, f"{code}: {message}")
-        if code in {"ValidationException", "413"} and len(answer.request.batch) > 1:
-            # One entry must not cost the others their place, nor a region with a lower limit all of them.
-            middle = len(answer.request.batch) // 2
-            self._halves += [answer.request.batch[:middle], answer.request.batch[middle:]]
+            if self._outage.on_failure(answer.answered_at):
+                self._give_up(f"{failure.code}: {failure.message}")
+        if is_too_large(failure, len(batch)):
+            middle = len(batch) // 2
+            self._halves += [list(batch[:middle]), list(batch[middle:])]
             return
-        # what botocore retries is not retried again here; an answer that it stumbles over it does not retry
-        again = not isinstance(error, BotoCoreError | ClientError) or isinstance(error, ResponseParserError)
-        again = again or is_throttling(error)  # which the fast lane reports at once
-        for item in answer.request.batch:
-            self._fail(item, code, message, again=again, transient=is_transient(error))
+        for item in batch:
+            self._retry_or_fail(item, failure)
 
-    def _give_up_after_a_while(self, failed_at: float, reason: str) -> None:
-        """Stop if requests have only failed for long: each of millions would otherwise be waited for."""
-        if self._failing_since is None:
-            self._failing_since = failed_at
-        elif failed_at - self._failing_since > OUTAGE_SECONDS and self._source_error is None:
-            why = f"for {OUTAGE_SECONDS:.0f} s no request has succeeded, the last with {reason}"
-            self._source_error = PutEventsStoppedError(self._sent, why)
-            self.stop()
+    def _give_up(self, reason: str) -> None:
+        why = f"for {OUTAGE_SECONDS:.0f} s no request has succeeded, the last with {reason}"
+        self._error = self._error or self._source.error or PutEventsStoppedError(self._sent, why)
+        self.stop()
 
-    def _fail(self, item: SizedEntry, code: str, message: str, *, again: bool, transient: bool = False) -> None:
-        now = self._clock()
-        item.failed_since = item.failed_since or now
-        item.failures += 1
-        due = now + wait_seconds(self._wait, item.failures) if again else now
-        in_time = due - item.failed_since <= self._options.max_retry_seconds
-        if again and in_time and item.failures < self._options.max_attempts:
-            heapq.heappush(self._retries, (due, item.position, item))
-        else:
-            result = EntryResult(item.index, None, code, message, retryable=again or transient, entry=item.entry)
-            self._finish(item.position, result, item.size)
+    def _retry_or_fail(self, item: SizedEntry, failure: Failure) -> None:
+        if not self._retries.add(item, retry=failure.retry):
+            result = EntryResult(
+                item.index, None, failure.code, failure.message, retryable=failure.transient, entry=item.entry
+            )
+            self._buffer.add(item.position, result, item.size)
 
-    def _finish(self, position: int, result: EntryResult, held_bytes: int) -> None:
-        self._results[position] = result, held_bytes
-
-    def _known(self) -> Iterator[EntryResult]:
-        if self._in_order:
-            while self._given in self._results:
-                yield self._give(self._given)
-        else:
-            while self._results:
-                yield self._give(next(iter(self._results)))
-
-    def _give(self, position: int) -> EntryResult:
-        result, held_bytes = self._results.pop(position)
-        self._held_bytes -= held_bytes
-        self._given += 1
+    def _returned(self, held: Held) -> EntryResult:
+        result, held_bytes = held
+        self._source.release(held_bytes)
+        self._source.settle()
         return result

@@ -19,7 +19,7 @@ class Spool:
     A temporary file of entries, as a context manager.
 
     :ivar count: how many entries it holds.
-    :ivar fingerprint: tells them from any others.
+    :ivar fingerprint: identifies them.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Spool:
 
     @property
     def fingerprint(self) -> str:
-        """What tells these entries from any others."""
+        """Identifies these entries."""
         return self._digest.hexdigest()
 
     def write(self, entries: Iterable[SizedEntry]) -> None:
@@ -49,7 +49,7 @@ class Spool:
             self.count += 1
 
     def read(self) -> Iterator[tuple[int, int, dict[str, Any]]]:
-        """Give the entries again: the index, the size in bytes and the entry of each."""
+        """Return the entries: the index, the size in bytes and the entry of each."""
         self._file.seek(0)
         for line in self._file:
             index, size, entry = json.loads(line)

@@ -1,15 +1,9 @@
-"""How fast a sender goes: as fast as the interpreter can, slower when AWS throttles, and no faster than asked for."""
+"""How fast a sender sends: as fast as the interpreter can, slower when AWS throttles, up to the maximum rate."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
-
-from tenacity import RetryCallState, Retrying
-
-if TYPE_CHECKING:
-    from tenacity.wait import wait_base
 
 INITIAL_CONCURRENCY = 4
 # How often the concurrency is reconsidered, in seconds.
@@ -17,51 +11,32 @@ SAMPLE_SECONDS = 0.05
 # Shares of one core, which is what Python threads have between them.
 SPARE_CPU_SHARE = 0.85
 BUSY_CPU_SHARE = 0.95
-# Handing a job to a thread costs about a tenth of what a request costs: short requests are handed over together.
-JOB_SECONDS = 0.01
-MAX_REQUESTS_PER_JOB = 8
-
-_RETRYING = Retrying()
-
-
-def wait_seconds(wait: wait_base, attempt: int) -> float:
-    """
-    Ask one of tenacity's wait strategies how long to wait, outside of tenacity's own loop.
-
-    :param wait: the strategy.
-    :param attempt: how many attempts have failed, from 1.
-    :return: seconds.
-    """
-    state = RetryCallState(_RETRYING, None, (), {})
-    state.attempt_number = attempt
-    return float(wait(state))
 
 
 class Throttle:
     """
-    Says how many requests may be under way, and when the next one may go out.
+    Decides how many requests may be in flight, and when the next one may be sent.
 
     Concurrency doubles while the interpreter has time to spare, and shrinks while threads only get into each other's
-    way. A throttled answer halves it, once for all the requests that were under way together, and holds everything
+    way. A throttled answer halves it, once for all requests that were in flight together, and holds everything
     back for a moment that grows with each further one. Every request has a number, in the order of sending.
 
-    :param max_concurrency: the most requests under way at a time.
-    :param max_events_per_second: the most events a second; None for as many as AWS takes.
+    :param max_concurrency: the maximum number of requests in flight.
+    :param max_events_per_second: the maximum rate, in events per second; None for as fast as AWS accepts.
     :param wait: how long to pause after AWS throttled, by the number of times in a row.
-    :param clock: seconds, as :func:`time.monotonic` gives them.
-    :param cpu_clock: seconds of CPU that the process used, as :func:`time.process_time` gives them.
+    :param clock: seconds, as :func:`time.monotonic` returns them.
+    :param cpu_clock: seconds of CPU that the process used, as :func:`time.process_time` returns them.
     """
 
     def __init__(
         self,
         max_concurrency: int,
         max_events_per_second: float | None,
-        wait: wait_base,
+        wait: Callable[[int], float],
         clock: Callable[[], float] = time.monotonic,
         cpu_clock: Callable[[], float] = time.process_time,
     ) -> None:
         self.limit = float(min(INITIAL_CONCURRENCY, max_concurrency))
-        self.requests_per_job = 1
         self._max_concurrency = max_concurrency
         self._seconds_per_event = 1 / max_events_per_second if max_events_per_second else 0.0
         self._wait = wait
@@ -75,16 +50,16 @@ class Throttle:
         self._resume_at = 0.0
 
     def seconds_until_free(self) -> float:
-        """Return how long to hold the next request back, in seconds; 0 if it may go out."""
+        """Return how long to hold the next request back, in seconds; 0 if it may be sent."""
         return max(0.0, self._resume_at - self._clock()) if self._resume_at else 0.0
 
     def admits(self, in_flight: int) -> bool:
-        """Return whether a further job may go out now beside those under way."""
+        """Return whether another request may be sent now."""
         return in_flight < int(self.limit) and not self.seconds_until_free()
 
     def on_send(self, events: int) -> int:
         """
-        Count a request in.
+        Register a request.
 
         :param events: how many events it carries.
         :return: its number.
@@ -96,11 +71,10 @@ class Throttle:
 
     def on_answer(self, seconds: float) -> None:
         """
-        Learn how long a request took.
+        Record the latency of a request.
 
         :param seconds: the time from sending to the answer.
         """
-        self.requests_per_job = max(1, min(MAX_REQUESTS_PER_JOB, int(JOB_SECONDS / seconds))) if seconds else 1
         now = self._clock()
         if (elapsed := now - self._sampled_at) >= SAMPLE_SECONDS:
             cpu = self._cpu_clock()
@@ -108,12 +82,12 @@ class Throttle:
             self._sampled_at, self._cpu_sampled = now, cpu
 
     def on_success(self) -> None:
-        """Learn that AWS took a request without complaint."""
+        """Record that AWS accepted a request."""
         self._in_a_row = 0
 
     def on_throttled(self, number: int) -> None:
         """
-        Learn that AWS throttled a request.
+        Record that AWS throttled a request.
 
         :param number: the request's number.
         """
@@ -122,7 +96,7 @@ class Throttle:
         self._forgive_before = self._sent
         self._in_a_row += 1
         self.limit = max(1.0, self.limit / 2)
-        self._resume_at = max(self._resume_at, self._clock() + wait_seconds(self._wait, self._in_a_row))
+        self._resume_at = max(self._resume_at, self._clock() + self._wait(self._in_a_row))
 
     def _adapt(self, cpu_share: float) -> None:
         if cpu_share < SPARE_CPU_SHARE and not self._in_a_row:

@@ -55,6 +55,10 @@ class Transport(Protocol):
     def in_flight(self) -> int:
         """How many requests were submitted, and neither taken as an answer nor dropped by :meth:`close`."""
 
+    @property
+    def has_answers(self) -> bool:
+        """Whether :meth:`take` may return an answer."""
+
     def submit(self, request: Request) -> None:
         """Send a request as soon as possible, without blocking."""
 

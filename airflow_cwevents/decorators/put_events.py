@@ -25,7 +25,7 @@ class PutEventsDecoratedOperator(DecoratedOperator, PutEventsOperator):
     """
     Call a function, and send the entries that it returns or yields.
 
-    :param python_callable: the function. It gives entries, as :class:`PutEventsOperator` takes them, or, given
+    :param python_callable: the function. It returns or yields entries, or, with
         ``source`` and ``detail_type``, the details of some.
     :param op_args: the function's positional arguments.
     :param op_kwargs: the function's keyword arguments.

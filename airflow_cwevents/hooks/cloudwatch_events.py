@@ -1,4 +1,4 @@
-"""The hook: the connection and its clients, and a flat façade of what can be done with them."""
+"""The hook: the connection, its clients, and a flat façade of all operations."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from airflow_cwevents._aws.retries import RetryWaits
 from airflow_cwevents._declare.diagnosis import Diagnosis
 from airflow_cwevents._declare.event_buses import EventBuses
 from airflow_cwevents._declare.permissions import Permissions
+from airflow_cwevents._declare.rule_deletion import RuleDeletion
 from airflow_cwevents._declare.rules import Rules
 from airflow_cwevents._declare.targets import Targets
 from airflow_cwevents._send.codec import speed_up_put_events
@@ -108,7 +109,7 @@ class CloudWatchEventsHook(AwsBaseHook):
         """
         Create a rule, or update an existing one; do nothing if it is already up to date.
 
-        AWS's PutRule replaces: what is omitted is removed from the rule, with two exceptions made here. A ``state`` of
+        AWS's PutRule replaces the rule: omitted members are removed. This method differs in two ways: a ``state`` of
         None keeps the rule's state instead of enabling it, and ``tags``, which PutRule ignores for an existing rule,
         are applied.
 
@@ -219,14 +220,14 @@ class CloudWatchEventsHook(AwsBaseHook):
         :param name: the rule's name.
         :param event_bus_name: name or ARN of its bus; None for the default bus.
         :param force: whether to delete a rule that belongs to an AWS service.
-        :param revoke_permissions: whether to revoke what :meth:`put_targets` with ``grant_permissions`` granted.
+        :param revoke_permissions: whether to revoke the permissions that :meth:`put_targets` granted.
         :raises ManagedRuleError: if the rule belongs to an AWS service, and ``force`` is not set.
         :raises RevokePermissionsError: if permissions could not be revoked; the rule still has its targets.
         :raises RuleHasTargetsError: if AWS still sees targets after they were removed.
 
         .. seealso:: :external+boto3:py:meth:`EventBridge.Client.delete_rule`
         """
-        self._targets.delete_rule(name, event_bus_name, force=force, revoke_permissions=revoke_permissions)
+        self._rule_deletion.delete(name, event_bus_name, force=force, revoke_permissions=revoke_permissions)
 
     def test_event_pattern(self, event_pattern: Mapping[str, Any] | str, event: Mapping[str, Any] | str) -> bool:
         """
@@ -313,7 +314,7 @@ class CloudWatchEventsHook(AwsBaseHook):
         :param target_ids: the ids of the targets; None for all. Ids that the rule does not have are ignored.
         :param event_bus_name: name or ARN of the rule's bus; None for the default bus.
         :param force: whether to remove targets of a rule that belongs to an AWS service.
-        :param revoke_permissions: whether to revoke what :meth:`put_targets` with ``grant_permissions`` granted.
+        :param revoke_permissions: whether to revoke the permissions that :meth:`put_targets` granted.
         :return: the ids of the targets that were removed.
         :raises RuleNotFoundError: if the rule does not exist.
         :raises ManagedRuleError: if the rule belongs to an AWS service, and ``force`` is not set.
@@ -365,7 +366,7 @@ class CloudWatchEventsHook(AwsBaseHook):
         kept: Iterable[Mapping[str, Any]] = (),
     ) -> None:
         """
-        Revoke what :meth:`grant_permissions` granted, and nothing else. Every target is attempted.
+        Revoke the permissions that :meth:`grant_permissions` granted, and no others. Every target is attempted.
 
         :param rule_arn: the rule's ARN.
         :param targets: the targets. Missing resources are ignored.
@@ -475,9 +476,13 @@ class CloudWatchEventsHook(AwsBaseHook):
         return Targets(self.conn, self._rules, self._permissions, self.log, self.retry_waits.target)
 
     @cached_property
+    def _rule_deletion(self) -> RuleDeletion:
+        return RuleDeletion(self.conn, self._rules, self._targets, self.log, self.retry_waits.target)
+
+    @cached_property
     def _diagnosis(self) -> Diagnosis:
         return Diagnosis(self.client, self._rules, self._targets)
 
     @cached_property
     def _sending(self) -> EventSending:
-        return EventSending(self.conn, self._event_buses.check, self.retry_waits.entry)
+        return EventSending(self.conn, self._event_buses.check)

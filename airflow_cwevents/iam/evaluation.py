@@ -1,5 +1,5 @@
 """
-Whether a resource policy lets EventBridge in, as far as that can be told without AWS.
+Whether a resource policy allows EventBridge to invoke a target, as far as that can be decided without AWS.
 
 .. seealso:: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 """
@@ -22,35 +22,57 @@ _ARN_PARTS = 6
 @dataclass(frozen=True, slots=True)
 class Invocation:
     """
-    What EventBridge does when it invokes a target.
+    A request that EventBridge makes to invoke a target.
 
     :param action: the action, such as ``sqs:SendMessage``.
     :param resource: the ARN of the resource.
-    :param rule_arn: the ARN of the rule on whose behalf; None where AWS does not say.
-    :param source_account_known: whether the account of the rule is told as well; None if that is not known.
+    :param rule_arn: the ARN of the rule on whose behalf; None if the request does not carry it.
+    :param source_account_known: whether the request carries the rule's account; None if that is not known.
+    :param meets_conditions: whether a statement with a condition can allow the request.
     """
 
     action: str
     resource: str
     rule_arn: str | None
     source_account_known: bool | None = None
+    meets_conditions: bool = True
+
+
+def invocation_of(service: str, action: str, resource: str, rule_arn: str) -> Invocation:
+    """
+    Return the request that EventBridge makes to a service, with what AWS documents of its context.
+
+    :param service: the service of the target's ARN.
+    :param action: the action.
+    :param resource: the ARN of the resource.
+    :param rule_arn: the rule's ARN.
+    :return: the request.
+
+    .. seealso:: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
+    """
+    if service == "sns":  # with any Condition in the topic's policy, SNS publishes nothing
+        return Invocation(action, resource, None, source_account_known=False, meets_conditions=False)
+    # EventBridge does not send the account to Lambda
+    return Invocation(action, resource, rule_arn, source_account_known=False if service == "lambda" else None)
 
 
 def evaluate(policy: Mapping[str, Any] | None, invocation: Invocation) -> Verdict:
     """
-    Judge an invocation by a resource policy.
+    Evaluate a resource policy for an invocation.
 
     :param policy: the policy; None for none, which allows nothing.
-    :param invocation: what EventBridge does.
-    :return: ``allowed`` or ``denied``; ``unknown`` if that hangs on a condition that only AWS can judge.
+    :param invocation: EventBridge's request.
+    :return: ``allowed`` or ``denied``; ``unknown`` if that depends on a condition that only AWS can evaluate.
     """
     matches: dict[str, set[_Match]] = {"Allow": set(), "Deny": set()}
     for statement in statements_of(policy):
         match, effect = _match(statement, invocation), statement.get("Effect")
+        if effect == "Allow" and statement.get("Condition") and not invocation.meets_conditions:
+            continue
         if effect in ("Allow", "Deny"):
             matches[effect].add(match)
         elif match != "no":
-            matches["Deny"].add("maybe")  # which stands for whatever AWS makes of it
+            matches["Deny"].add("maybe")  # only AWS knows the effect
     if "yes" in matches["Deny"]:
         return "denied"
     if "maybe" in matches["Deny"]:
@@ -112,9 +134,9 @@ def _condition_match(operator: str, key: str, values: object, invocation: Invoca
 
 
 def _context(invocation: Invocation) -> dict[str, str | None]:
-    """Return the condition keys of which we know what EventBridge says to them; None for nothing."""
+    """Return the condition keys whose value in EventBridge's request is known; None for a key that it lacks."""
     rule_arn = invocation.rule_arn
-    # SourceOwner is older, and what the default policy of a topic goes by: EventBridge does not tell it
+    # SourceOwner is the key in the default policy of a topic; EventBridge does not send it
     context = {"aws:securetransport": "true", "aws:sourcearn": rule_arn, "aws:sourceowner": None}
     if invocation.source_account_known is None:
         return context
@@ -140,14 +162,14 @@ def _bool(pattern: str, value: str) -> _Match:
 
 
 def _arn_like(pattern: str, value: str) -> _Match:
-    """Match ARNs part by part, as AWS says; whether a lone asterisk is an ARN to AWS is not known."""
+    """Match ARNs part by part, as AWS documents; whether AWS takes a lone asterisk for an ARN is not known."""
     if pattern == "*":
         return "maybe"
     patterns, parts = pattern.split(":", _ARN_PARTS - 1), value.split(":", _ARN_PARTS - 1)
     return "yes" if len(patterns) == len(parts) == _ARN_PARTS and all(map(_like, patterns, parts)) else "no"
 
 
-# Operators that look for one of the policy's values.
+# Operators that are met by any of the policy's values.
 _OPERATORS: Mapping[str, Callable[[str, str], _Match]] = {
     "ArnEquals": _arn_like,
     "ArnLike": _arn_like,

@@ -1,43 +1,42 @@
-"""The IAM policies that DAGs need: which actions each operator calls, and when."""
+"""The IAM permissions that DAGs need: which actions each operator calls, and when."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from airflow_cwevents.iam.documents import POLICY_VERSION, Policy
+from airflow_cwevents.iam.documents import Policy, Statement, document
 
-_GRANT_ACTIONS = (
-    "lambda:AddPermission",
+_POLICY_READ_ACTIONS = (
     "lambda:GetFunctionConfiguration",
     "lambda:GetPolicy",
-    "lambda:RemovePermission",
     "logs:DescribeResourcePolicies",
-    "logs:PutResourcePolicy",
     "sns:GetTopicAttributes",
-    "sns:SetTopicAttributes",
     "sqs:GetQueueAttributes",
     "sqs:GetQueueUrl",
+)
+_GRANT_ACTIONS = (
+    *_POLICY_READ_ACTIONS,
+    "lambda:AddPermission",
+    "lambda:RemovePermission",
+    "logs:PutResourcePolicy",
+    "sns:SetTopicAttributes",
     "sqs:SetQueueAttributes",
 )
 _REVOKE_ACTIONS = (*(action for action in _GRANT_ACTIONS if "Add" not in action), "logs:DeleteResourcePolicy")
-ENCRYPTION_ACTIONS = (
-    "kms:DescribeKey",
-    "kms:GetKeyPolicy",
-    "sns:GetTopicAttributes",
-    "sqs:GetQueueAttributes",
-    "sqs:GetQueueUrl",
-)
+_KEY_READ_ACTIONS = ("kms:DescribeKey", "kms:GetKeyPolicy")
+# Best effort: without one of these an operator logs that it could not check something.
+READ_ACTIONS = (*_POLICY_READ_ACTIONS, *_KEY_READ_ACTIONS)
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class RequiredActions:
     """
     Actions that an operator calls.
 
     :param actions: the actions.
     :param when: when it calls them; empty for always.
-    :param optional: whether it only warns, and goes on, without the permission.
+    :param optional: whether the operator goes on without the permission, and only logs that.
     """
 
     actions: tuple[str, ...]
@@ -45,49 +44,47 @@ class Need:
     optional: bool = False
 
 
-_TARGETS_READ = Need(("events:DescribeRule", "events:ListTargetsByRule"))
+_TARGETS_READ = RequiredActions(("events:DescribeRule", "events:ListTargetsByRule"))
+_STATE_READ = RequiredActions(("events:DescribeRule",), "always", optional=True)
 _SENDING = (
-    Need(("events:PutEvents",)),
-    Need(("events:DescribeEventBus",), "a bus is named, and check_event_bus is set", optional=True),
+    RequiredActions(("events:PutEvents",)),
+    RequiredActions(("events:DescribeEventBus",), "a bus is named, and check_event_bus is set", optional=True),
 )
 
-OPERATOR_NEEDS: dict[str, tuple[Need, ...]] = {
+OPERATOR_NEEDS: dict[str, tuple[RequiredActions, ...]] = {
     "PutRuleOperator": (
-        Need(("events:PutRule",)),
-        Need(("events:DescribeRule",), "always", optional=True),
-        Need(("events:ListTagsForResource", "events:TagResource", "events:UntagResource"), "tags is given"),
-        Need(("iam:PassRole",), "role_arn is given"),
+        RequiredActions(("events:PutRule",)),
+        _STATE_READ,
+        RequiredActions(("events:ListTagsForResource", "events:TagResource", "events:UntagResource"), "tags is set"),
+        RequiredActions(("iam:PassRole",), "role_arn is set"),
     ),
-    "EnableRuleOperator": (Need(("events:EnableRule",)),),
-    "DisableRuleOperator": (Need(("events:DisableRule",)),),
+    "EnableRuleOperator": (RequiredActions(("events:EnableRule",)), _STATE_READ),
+    "DisableRuleOperator": (RequiredActions(("events:DisableRule",)), _STATE_READ),
     "DeleteRuleOperator": (
         _TARGETS_READ,
-        Need(("events:DeleteRule", "events:RemoveTargets")),
-        Need(_REVOKE_ACTIONS, "revoke_permissions is set"),
+        RequiredActions(("events:DeleteRule", "events:RemoveTargets")),
+        RequiredActions(_REVOKE_ACTIONS, "revoke_permissions is set"),
     ),
     "PutTargetsOperator": (
         _TARGETS_READ,
-        Need(("events:PutTargets",)),
-        Need(("events:RemoveTargets",), "prune is set"),
-        Need(("iam:PassRole",), "a target has a RoleArn"),
-        Need(_GRANT_ACTIONS, "grant_permissions is set"),
-        Need(ENCRYPTION_ACTIONS, "a target is a queue or a topic", optional=True),
+        RequiredActions(("events:PutTargets",)),
+        RequiredActions(("events:RemoveTargets",), "prune is set"),
+        RequiredActions(("iam:PassRole",), "a target has a RoleArn"),
+        RequiredActions(_GRANT_ACTIONS, "grant_permissions is set"),
+        RequiredActions(READ_ACTIONS, "a target or dead-letter queue has a policy or a key", optional=True),
     ),
     "RemoveTargetsOperator": (
-        Need(("events:ListTargetsByRule", "events:RemoveTargets")),
-        Need(("events:DescribeRule", *_REVOKE_ACTIONS), "revoke_permissions is set"),
+        RequiredActions(("events:ListTargetsByRule", "events:RemoveTargets")),
+        RequiredActions(("events:DescribeRule", *_REVOKE_ACTIONS), "revoke_permissions is set"),
     ),
     "CheckTargetsOperator": (
         _TARGETS_READ,
-        Need(
+        RequiredActions(
             (
-                *ENCRYPTION_ACTIONS,
+                *READ_ACTIONS,
                 "iam:GetRole",
                 "iam:SimulatePrincipalPolicy",
-                "lambda:GetFunctionConfiguration",
-                "lambda:GetPolicy",
                 "logs:DescribeLogGroups",
-                "logs:DescribeResourcePolicies",
             ),
             "a target is of the kind",
             optional=True,
@@ -101,15 +98,15 @@ OPERATOR_NEEDS: dict[str, tuple[Need, ...]] = {
 
 def operator_policy(operators: Iterable[str]) -> Policy:
     """
-    Give the IAM policy of a DAG: all that its operators may call. Narrow its resources down to your own.
+    Return the IAM policy of a DAG: all that its operators may call. Restrict its resources to your own.
 
     :param operators: names of operators, such as ``PutRuleOperator``.
     :return: the document.
     :raises KeyError: if there is no such operator.
     """
-    actions = {action for name in operators for need in OPERATOR_NEEDS[name] for action in need.actions}
+    actions = {action for name in operators for required in OPERATOR_NEEDS[name] for action in required.actions}
     plain = sorted(actions - {"iam:PassRole"})
-    statements: list[dict[str, object]] = [{"Effect": "Allow", "Action": plain, "Resource": "*"}]
+    statements: list[Statement] = [{"Effect": "Allow", "Action": plain, "Resource": "*"}]
     if "iam:PassRole" in actions:
         statements.append(
             {
@@ -119,4 +116,4 @@ def operator_policy(operators: Iterable[str]) -> Policy:
                 "Condition": {"StringEquals": {"iam:PassedToService": "events.amazonaws.com"}},
             }
         )
-    return {"Version": POLICY_VERSION, "Statement": statements}
+    return document(statements)

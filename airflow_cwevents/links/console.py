@@ -1,11 +1,11 @@
-"""What the links share: where in the AWS console they lead."""
+"""What the links share: the place in the AWS console that they open."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from airflow.sdk import BaseOperatorLink
 
@@ -18,17 +18,20 @@ _CONSOLES = {
     "aws-cn": "https://console.amazonaws.cn",
     "aws-us-gov": "https://console.amazonaws-us-gov.com",
 }
+# https://docs.aws.amazon.com/general/latest/gr/rande.html and, for dual-stack endpoints,
+# https://docs.aws.amazon.com/general/latest/gr/ev.html; those of VPC endpoints end with vpce.amazonaws.com
+_AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".api.amazonwebservices.com.cn")
 
 
 @dataclass(frozen=True, slots=True)
 class ConsolePlace:
     """
-    What a task has to do with.
+    What a task works on.
 
     :param partition: the partition, such as ``aws`` or ``aws-cn``.
     :param region_name: the region.
     :param event_bus_name: the name of the bus.
-    :param rule: the name of the rule; None if the task has to do with none.
+    :param rule: the name of the rule; None if the task concerns no rule.
     """
 
     partition: str
@@ -37,16 +40,26 @@ class ConsolePlace:
     rule: str | None = None
 
 
+def has_console(endpoint_url: str) -> bool:
+    """
+    Return whether the AWS console shows what is behind an endpoint.
+
+    :param endpoint_url: the URL that the client calls.
+    :return: False for an endpoint that is not AWS's own, such as that of a local AWS.
+    """
+    return (urlsplit(endpoint_url).hostname or "").endswith(_AWS_DOMAINS)
+
+
 class ConsoleLink(BaseOperatorLink):
     """Base of the links: Airflow asks for them when the task has ended, in the same process."""
 
     def get_link(self, operator: Any, *, ti_key: RuntimeTaskInstanceProtocol | Any) -> str:
         """
-        Give the link.
+        Return the link.
 
         :param operator: the operator, after it was executed.
-        :param ti_key: which of its runs is meant; there is just one by then.
-        :return: the link; empty if there is nothing to show, or no console that we know.
+        :param ti_key: the key of the task instance, which is not needed.
+        :return: the link; empty if there is nothing to show, or if the console of the partition is unknown.
         """
         place: ConsolePlace | None = getattr(operator, "console_place", None)
         path = self.path(place) if place else None

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
 
+from airflow_cwevents._airflow.parameters import is_literal
 from airflow_cwevents._aws.arns import DEFAULT_EVENT_BUS, bus_name_of
 from airflow_cwevents.links import EventBusLink
-from airflow_cwevents.links.console import ConsolePlace
+from airflow_cwevents.links.console import ConsolePlace, has_console
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperatorLink
@@ -49,6 +50,11 @@ class CloudWatchEventsBaseOperator(BaseOperator):
         self.verify = verify
         self.botocore_config = botocore_config
 
+    def is_literal(self, value: object) -> bool:
+        """Return whether an argument has no template; False in a DAG whose templates have marks of their own."""
+        dag = self.get_dag()
+        return not getattr(dag, "jinja_environment_kwargs", None) and is_literal(value)
+
     @cached_property
     def hook(self) -> CloudWatchEventsHook:
         """The hook that does the work."""
@@ -60,11 +66,13 @@ class CloudWatchEventsBaseOperator(BaseOperator):
 
     def show_in_console(self, event_bus_name: str | None, rule: str | None = None) -> None:
         """
-        Say where the links of this task lead.
+        Set what the links of this task open: nothing if the connection leads to another endpoint than AWS's.
 
         :param event_bus_name: name or ARN of the bus; None for the default bus.
-        :param rule: the rule's name, if the task has to do with one.
+        :param rule: the rule's name, if the task concerns one.
         """
+        if not has_console(self.hook.conn.meta.endpoint_url):
+            return
         self.console_place = ConsolePlace(
             partition=self.hook.conn_partition,
             region_name=self.hook.conn_region_name,

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_cwevents._airflow.failures import no_retry_if_permanent
+from airflow_cwevents._airflow.failures import no_retry_if_permanent, permanent_errors_fail
 from airflow_cwevents._airflow.parameters import as_list
+from airflow_cwevents._send.entries import check_size, normalise_entry
 from airflow_cwevents._send.spool import Spool
 from airflow_cwevents.operators.sending import SendingBaseOperator
 
@@ -18,15 +19,20 @@ if TYPE_CHECKING:
     from airflow_cwevents._send.entries import Entry, SizedEntry
 
 
+# More would slow down parsing; all are validated before they are sent.
+MAX_PARSED_ENTRIES = 100
+
+
 class PutEventsOperator(SendingBaseOperator):
     """
-    Send events: any number, concurrently, those that AWS throttled again, none forgotten.
+    Send any number of events concurrently, with retries of those that AWS throttled.
 
     All entries are checked before the first is sent. If some fail for good, all others are sent, and the task fails
     with an error that names each. A retry sends only what is still unsent (Airflow 3.3 and up).
 
-    :param entries: the entries, with AWS's member names: ``Source``, ``DetailType``, ``Detail`` (a dict or JSON text),
-        and, if wanted, ``Time`` (a datetime or ISO 8601 text), ``Resources``, ``EventBusName``, ``TraceHeader``.
+    :param entries: the entries, with AWS's member names: ``Source``, ``DetailType``, ``Detail`` (a dict or a JSON
+        string), and optionally ``Time`` (a datetime or an ISO 8601 string), ``Resources``, ``EventBusName`` and
+        ``TraceHeader``.
     :return: the event ids in input order, None for an entry that failed and is tolerated.
 
     .. seealso:: :external+boto3:py:meth:`EventBridge.Client.put_events`
@@ -41,6 +47,16 @@ class PutEventsOperator(SendingBaseOperator):
     def __init__(self, *, entries: Sequence[Entry | Mapping[str, Any]], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.entries = entries
+        # a mapped operator is instantiated when its task runs
+        with permanent_errors_fail():
+            self._validate_literals()
+
+    def _validate_literals(self) -> None:
+        """Validate the first entries without templates, so that a mistake is an error when the DAG file is parsed."""
+        if isinstance(self.entries, list | tuple):
+            for index, entry in enumerate(self.entries[:MAX_PARSED_ENTRIES]):
+                if self.is_literal(entry):
+                    check_size(normalise_entry(entry, index), index)
 
     def render_template(
         self,
@@ -77,13 +93,12 @@ class PutEventsOperator(SendingBaseOperator):
         Check all entries, and send them.
 
         :param context: the task's context.
-        :param entries: the entries. What is no list is kept on disk meanwhile, as it may be more than memory holds.
+        :param entries: the entries. Other iterables than lists are kept on disk until they are validated.
         :return: the event ids in input order.
         :raises InvalidEntryError: if an entry is bad; nothing was sent then.
         :raises PutEventsError: if more entries failed than are tolerated; all others were sent.
         """
-        prepare = self.preparation().prepare_one
-        ready = (prepare(index, entry) for index, entry in enumerate(self.until_killed(entries)))
+        ready = self.preparation().validated(self.until_killed(entries))
         if isinstance(entries, list):
             kept = list(ready)
             return self._send_kept(context, kept, len(kept), _fingerprint(kept))
@@ -95,7 +110,7 @@ class PutEventsOperator(SendingBaseOperator):
         self, context: Context, entries: Iterable[SizedEntry], count: int, fingerprint: str
     ) -> list[str | None]:
         if not count:
-            self.log.info("There are no entries, so nothing is sent")
+            self.log.info("No entries to send")
             return []
         checkpoint = self.checkpoint(context, fingerprint, keep_ids=True)
         self.send(context, (entry for entry in entries if not checkpoint.is_sent(entry.index)), checkpoint, count)

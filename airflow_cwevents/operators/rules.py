@@ -1,4 +1,4 @@
-"""Declare rules, switch them on and off, delete them."""
+"""Operators that create, enable, disable and delete rules."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_cwevents._airflow.failures import no_retry_if_permanent, permanent_errors_fail
-from airflow_cwevents._airflow.parameters import as_bool, is_literal
+from airflow_cwevents._airflow.parameters import as_bool
+from airflow_cwevents._declare.rule_spec import check_name, rule_request, validated_tags
 from airflow_cwevents.links import EventBusLink, EventRuleLink
 from airflow_cwevents.operators.base import CloudWatchEventsBaseOperator
 from airflow_cwevents.patterns import EventPattern
@@ -18,21 +19,21 @@ if TYPE_CHECKING:
 
 class PutRuleOperator(CloudWatchEventsBaseOperator):
     """
-    Create a rule, or make an existing one what is said here; one that is so already is left alone.
+    Create a rule, or update an existing one; do nothing if it is already up to date.
 
-    A literal pattern or schedule is checked when the DAG file is read, so that a mistake is an import error; that of
-    a mapped operator when the task runs.
+    Literal arguments are validated when the DAG file is parsed, so that a mistake is an import error; in a
+    mapped operator when the task runs.
 
     :param name: the rule's name, 1 to 64 characters.
     :param schedule_expression: ``rate(…)`` or ``cron(…)``, in UTC, on the default bus only.
-    :param event_pattern: the pattern that events have to match, as a dict or JSON text.
-    :param description: what the rule is for, up to 512 characters.
-    :param state: ``ENABLED``, ``DISABLED`` or ``ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS``; None keeps the
-        present one, and enables a new rule.
-    :param role_arn: the role of the rule; what invokes a target is the role of the target.
+    :param event_pattern: the pattern that events must match, as a dict or a JSON string.
+    :param description: a description, up to 512 characters.
+    :param state: ``ENABLED``, ``DISABLED`` or ``ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS``; None keeps the state
+        of an existing rule, and enables a new one.
+    :param role_arn: the rule's own role. EventBridge invokes a target with the target's RoleArn, not with this one.
     :param event_bus_name: name or ARN of the rule's bus; None for the default bus.
-    :param tags: a dict, or AWS's list of ``{"Key": …, "Value": …}``: the rule's tags from now on, all of them; None
-        leaves its tags alone.
+    :param tags: the complete set of the rule's tags, as a dict or as AWS's list of ``{"Key": …, "Value": …}``; None
+        leaves its tags unchanged.
     :return: the rule's ARN.
 
     .. seealso:: :external+boto3:py:meth:`EventBridge.Client.put_rule`
@@ -78,12 +79,27 @@ class PutRuleOperator(CloudWatchEventsBaseOperator):
         self.role_arn = role_arn
         self.event_bus_name = event_bus_name
         self.tags = tags
-        # a mapped operator is made when its task runs
+        # a mapped operator is instantiated when its task runs
         with permanent_errors_fail():
-            if event_pattern and is_literal(event_pattern):
-                EventPattern(event_pattern)
-            if schedule_expression and is_literal(schedule_expression):
-                validate_schedule(schedule_expression)
+            self._validate_literals()
+
+    def _validate_literals(self) -> None:
+        """Validate what has no template: all arguments together, or else each alone."""
+        arguments: dict[str, Any] = {
+            name: getattr(self, name)
+            for name in ("schedule_expression", "event_pattern", "description", "state", "role_arn", "event_bus_name")
+        }
+        if self.is_literal(self.tags):
+            validated_tags(self.tags)
+        if self.is_literal(self.name) and self.is_literal(arguments):
+            rule_request(self.name, **arguments)
+            return
+        if self.is_literal(self.name):
+            check_name(self.name, "name")
+        if self.event_pattern and self.is_literal(self.event_pattern):
+            EventPattern(self.event_pattern)
+        if self.schedule_expression and self.is_literal(self.schedule_expression):
+            validate_schedule(self.schedule_expression)
 
     @no_retry_if_permanent
     def execute(self, context: Context) -> str:
@@ -108,7 +124,7 @@ class PutRuleOperator(CloudWatchEventsBaseOperator):
 
 class _RuleOperator(CloudWatchEventsBaseOperator):
     """
-    Base of the operators that do something with a rule that exists.
+    Base of the operators that act on an existing rule.
 
     :param name: the rule's name.
     :param event_bus_name: name or ARN of its bus; None for the default bus.
@@ -121,6 +137,9 @@ class _RuleOperator(CloudWatchEventsBaseOperator):
         super().__init__(**kwargs)
         self.name = name
         self.event_bus_name = event_bus_name
+        with permanent_errors_fail():
+            if self.is_literal(name):
+                check_name(name, "name")
 
 
 class EnableRuleOperator(_RuleOperator):
@@ -146,7 +165,7 @@ class EnableRuleOperator(_RuleOperator):
 
 class DisableRuleOperator(_RuleOperator):
     """
-    Disable a rule: it keeps its targets, and matches and fires no more.
+    Disable a rule: it keeps its targets, but no longer matches or fires.
 
     :param name: the rule's name.
     :param event_bus_name: name or ARN of its bus; None for the default bus.
@@ -167,12 +186,12 @@ class DisableRuleOperator(_RuleOperator):
 
 class DeleteRuleOperator(_RuleOperator):
     """
-    Delete a rule, with its targets. A rule that is gone already is fine.
+    Delete a rule and its targets; do nothing if the rule does not exist.
 
     :param name: the rule's name.
     :param event_bus_name: name or ARN of its bus; None for the default bus.
-    :param force: whether to do so even if the rule belongs to an AWS service.
-    :param revoke_permissions: whether to take back what ``PutTargetsOperator`` with ``grant_permissions`` granted.
+    :param force: whether to delete a rule that belongs to an AWS service.
+    :param revoke_permissions: whether to revoke what ``PutTargetsOperator`` with ``grant_permissions`` granted.
 
     .. seealso:: :external+boto3:py:meth:`EventBridge.Client.delete_rule`
     """

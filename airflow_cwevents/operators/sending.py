@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from airflow_cwevents._airflow.parameters import as_bool, as_integer, as_number
 from airflow_cwevents._aws.limits import MAX_REQUEST_BYTES
+from airflow_cwevents._aws.logger import counted
 from airflow_cwevents._send.checkpoint import Checkpoint
 from airflow_cwevents._send.failures import Failures
 from airflow_cwevents._send.progress import ProgressLog
+from airflow_cwevents._send.recorder import RunRecorder, SendSummary
 from airflow_cwevents.exceptions import InvalidInputError, PutEventsStoppedError
 from airflow_cwevents.operators.base import CloudWatchEventsBaseOperator
 
@@ -27,25 +28,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class SendSummary:
-    """
-    What a send came to.
-
-    :ivar sent: how many entries were sent, in this try and those before.
-    :ivar failed: how many were not, and are tolerated.
-    :ivar requests: how many requests this try made.
-    :ivar bytes: how much the entries in them measured, in bytes.
-    :ivar seconds: how long this try took, in seconds.
-    """
-
-    sent: int
-    failed: int
-    requests: int
-    bytes: int
-    seconds: float
-
-
 class SendingBaseOperator(CloudWatchEventsBaseOperator):
     """
     Base of the operators that send events.
@@ -53,13 +35,13 @@ class SendingBaseOperator(CloudWatchEventsBaseOperator):
     :param event_bus_name: name or ARN of the bus for entries that name none; None for the default bus.
     :param endpoint_id: the id of a global endpoint, such as ``abcde.veo``; needs ``botocore[crt]``.
     :param check_event_bus: whether to make sure that each named bus exists, as AWS drops events for one that does not.
-    :param max_bytes: the most that a request may hold, in bytes; some regions still have 262,144.
-    :param max_concurrency: the most requests under way at a time, 1 to 256; fewer while AWS throttles.
-    :param max_attempts: how often an entry is sent at most, the first time included.
-    :param max_retry_seconds: how long after its first failure an entry is sent again at most, in seconds.
-    :param max_events_per_second: the most events a second; None for as many as AWS takes.
+    :param max_bytes: the maximum size of a request, in bytes; some regions still have 262,144.
+    :param max_concurrency: the maximum number of requests in flight, 1 to 256; fewer while AWS throttles.
+    :param max_attempts: the maximum number of attempts for an entry.
+    :param max_retry_seconds: how long after its first failure an entry is still retried, in seconds.
+    :param max_events_per_second: the maximum rate, in events per second; None for as fast as AWS accepts.
     :param failed_entries_path: a file to write the entries to that were not sent, as JSON Lines that can be sent
-        again: a local path, or a URL that Airflow's ``ObjectStoragePath`` takes. It is replaced at every try.
+        again: a local path, or a URL that Airflow's ``ObjectStoragePath`` takes. It is replaced at every attempt.
     :param max_failed: how many entries may fail without the task failing.
     """
 
@@ -109,7 +91,7 @@ class SendingBaseOperator(CloudWatchEventsBaseOperator):
     def _sending(self) -> EventSending:
         from airflow_cwevents._send.run import EventSending
 
-        return EventSending(self.hook.conn, self.hook.check_event_bus, self.hook.retry_waits.entry)
+        return EventSending(self.hook.conn, self.hook.check_event_bus)
 
     def on_kill(self) -> None:
         """Stop sending, or do not begin; what was sent is recorded, and a retry sends the rest."""
@@ -119,7 +101,7 @@ class SendingBaseOperator(CloudWatchEventsBaseOperator):
 
     def until_killed(self, entries: Iterable[T]) -> Iterator[T]:
         """
-        Give entries, which it may take long to get ready.
+        Yield entries, which may take long to compute.
 
         :param entries: the entries.
         :raises PutEventsStoppedError: when the task is killed.
@@ -141,10 +123,10 @@ class SendingBaseOperator(CloudWatchEventsBaseOperator):
 
     def checkpoint(self, context: Context, fingerprint: str, *, keep_ids: bool) -> Checkpoint:
         """
-        Find out what a try before has sent.
+        Find out what a previous attempt sent.
 
         :param context: the task's context.
-        :param fingerprint: tells the input from any other.
+        :param fingerprint: identifies the input.
         :param keep_ids: whether the event ids are wanted at the end.
         :return: what was sent, and where to record what will be.
         """
@@ -154,7 +136,7 @@ class SendingBaseOperator(CloudWatchEventsBaseOperator):
         max_tries = getattr(context.get("ti"), "max_tries", None)
         checkpoint = Checkpoint(store, f"{fingerprint} {destination}", keep_ids=keep_ids, max_tries=max_tries)
         if checkpoint.sent:
-            self.log.info("%s entries were sent by a try before, and are not sent again", f"{checkpoint.sent:,}")
+            self.log.info("A previous attempt sent %s; sending the rest", counted(checkpoint.sent, "event"))
         return checkpoint
 
     def send(
@@ -173,31 +155,31 @@ class SendingBaseOperator(CloudWatchEventsBaseOperator):
         :param checkpoint: what was sent, and where to record what is.
         :param total: how many entries the input has; None if that is not known.
         :param noun: what the entries are called in an error.
-        :return: what it came to.
+        :return: the summary.
         :raises PutEventsError: if more entries failed than are tolerated; all others were sent.
         :raises PutEventsStoppedError: if the task was killed.
         """
-        books = _Books(
+        recorder = RunRecorder(
             checkpoint, Failures(self._failed_entries_path(), noun), ProgressLog(self.log, total, checkpoint.sent)
         )
         sender = self._sending.start(
-            entries, self._send_options(), self.endpoint_id, in_order=False, on_tick=books.tick
+            entries, self._send_options(), self.endpoint_id, in_order=False, on_tick=recorder.tick
         )
         try:
             if self._killed:  # before there was a sender to stop
                 sender.stop()
-            books.note(sender)
+            recorder.record(sender)
         except BaseException:  # Airflow's timeout as well
-            books.note(sender.drain())
+            recorder.record(sender.drain())
             raise
         finally:
-            books.close()
+            recorder.close()
         if getattr(context.get("ti"), "try_number", 1) > 1:
-            books.failures.remove_file_of_try_before()
-        return self._summary(sender, books)
+            recorder.failures.remove_outdated_file()
+        return self._summary(sender, recorder)
 
-    def _summary(self, sender: EventSender, books: _Books) -> SendSummary:
-        checkpoint, failures, progress = books.checkpoint, books.failures, books.progress
+    def _summary(self, sender: EventSender, recorder: RunRecorder) -> SendSummary:
+        checkpoint, failures, progress = recorder.checkpoint, recorder.failures, recorder.progress
         sent = checkpoint.sent
         if failures.total > self._max_failed() or failures.file_error:
             raise failures.error(sent)
@@ -205,10 +187,10 @@ class SendingBaseOperator(CloudWatchEventsBaseOperator):
             self.log.warning("%s. max_failed tolerates that", failures.error(sent))
         checkpoint.finish()
         self.log.info(
-            "Sent %s events in %s requests, %s bytes, in %.1f s",
-            f"{progress.seen - failures.total:,}",
-            f"{sender.requests:,}",
-            f"{sender.bytes:,}",
+            "Sent %s in %s, %s, in %.1f s",
+            counted(progress.seen - failures.total, "event"),
+            counted(sender.requests, "request"),
+            counted(sender.bytes, "byte"),
             progress.seconds,
         )
         return SendSummary(sent, failures.total, sender.requests, sender.bytes, round(progress.seconds, 3))
@@ -216,7 +198,7 @@ class SendingBaseOperator(CloudWatchEventsBaseOperator):
     def _max_failed(self) -> int:
         value = as_integer(self.max_failed, "max_failed")
         if value < 0:
-            raise InvalidInputError("max_failed", f"{value} is out of range", "Give 0 or more", value)
+            raise InvalidInputError("max_failed", f"{value} is out of range", "Use 0 or more", value)
         return value
 
     def _send_options(self) -> SendOptions:
@@ -235,33 +217,9 @@ class SendingBaseOperator(CloudWatchEventsBaseOperator):
         return as_object_storage_path(self.failed_entries_path, "failed_entries_path")
 
 
-@dataclass(frozen=True, slots=True)
-class _Books:
-    """What becomes of the entries, in each place that wants to know."""
-
-    checkpoint: Checkpoint
-    failures: Failures
-    progress: ProgressLog
-
-    def note(self, results: Iterable[EntryResult]) -> None:
-        for result in results:
-            self.checkpoint.record(result.index, result.event_id)
-            self.progress.seen += 1
-            if result.event_id is None:
-                self.failures.add(result)
-
-    def tick(self) -> None:
-        self.checkpoint.tick()
-        self.progress.tick(self.failures.total)
-
-    def close(self) -> None:
-        self.checkpoint.save()
-        self.failures.close()
-
-
 def as_object_storage_path(path: str | ObjectStoragePath | None, place: str) -> ObjectStoragePath | None:
     """
-    Give a path that reads and writes, wherever the file is.
+    Return a path that can be read and written, wherever the file is.
 
     :param path: a local path, a URL such as ``s3://aws_default@bucket/key``, or an ``ObjectStoragePath``.
     :param place: the parameter's name, for the error.
@@ -276,8 +234,6 @@ def as_object_storage_path(path: str | ObjectStoragePath | None, place: str) -> 
         opened = path if isinstance(path, ObjectStoragePath) else ObjectStoragePath(path)
         _ = opened.fs  # raises where the file system is not there
     except (ImportError, ValueError) as error:
-        remedy = (
-            "Give a local path, or install what Airflow needs for it, such as apache-airflow-providers-amazon[s3fs]"
-        )
+        remedy = "Use a local path, or install what Airflow needs for it, such as apache-airflow-providers-amazon[s3fs]"
         raise InvalidInputError(place, f"{str(path)!r} cannot be reached: {error}", remedy, path) from error
     return opened

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_cwevents._airflow.failures import no_retry_if_permanent
-from airflow_cwevents._airflow.parameters import as_bool, as_list, as_number
+from airflow_cwevents._airflow.failures import no_retry_if_permanent, permanent_errors_fail
+from airflow_cwevents._airflow.parameters import as_bool, as_integer, as_list
 from airflow_cwevents._aws.limits import MAX_TARGETS_PER_RULE
+from airflow_cwevents._declare.rule_spec import check_name
+from airflow_cwevents._declare.target_spec import normalise_target
 from airflow_cwevents.exceptions import TargetCheckError
 from airflow_cwevents.links import EventBusLink, EventRuleLink
 from airflow_cwevents.operators.base import CloudWatchEventsBaseOperator
@@ -23,8 +25,8 @@ class PutTargetsOperator(CloudWatchEventsBaseOperator):
     Put targets on a rule: those that are new, and those that differ from what the rule has.
 
     :param rule: the rule's name.
-    :param targets: the targets, with AWS's member names; ``Input`` and ``InputTemplate`` as JSON text, or as what JSON
-        can express.
+    :param targets: the targets, with AWS's member names; ``Input`` and ``InputTemplate`` as JSON strings, or as what
+        JSON can express.
     :param event_bus_name: name or ARN of the rule's bus; None for the default bus.
     :param prune: whether to remove the rule's other targets.
     :param grant_permissions: whether to let EventBridge invoke the targets that rely on a policy of their own: Lambda
@@ -68,6 +70,18 @@ class PutTargetsOperator(CloudWatchEventsBaseOperator):
         self.prune = prune
         self.grant_permissions = grant_permissions
         self.max_targets = max_targets
+        # a mapped operator is instantiated when its task runs
+        with permanent_errors_fail():
+            self._validate_literals()
+
+    def _validate_literals(self) -> None:
+        """Validate what has no template, so that a mistake is an error when the DAG file is parsed."""
+        if self.is_literal(self.rule):
+            check_name(self.rule, "rule")
+        if isinstance(self.targets, list | tuple):
+            for index, target in enumerate(self.targets):
+                if self.is_literal(target):
+                    normalise_target(target, index)
 
     @no_retry_if_permanent
     def execute(self, context: Context) -> list[str]:
@@ -84,7 +98,7 @@ class PutTargetsOperator(CloudWatchEventsBaseOperator):
             event_bus_name=self.event_bus_name,
             prune=as_bool(self.prune, "prune"),
             grant_permissions=as_bool(self.grant_permissions, "grant_permissions"),
-            max_targets=int(as_number(self.max_targets, "max_targets")),
+            max_targets=as_integer(self.max_targets, "max_targets"),
         )
 
 
@@ -93,10 +107,10 @@ class RemoveTargetsOperator(CloudWatchEventsBaseOperator):
     Remove targets from a rule.
 
     :param rule: the rule's name.
-    :param target_ids: the ids of the targets; None for all. Those that the rule has not are passed over.
+    :param target_ids: the ids of the targets; None for all. Ids that the rule does not have are ignored.
     :param event_bus_name: name or ARN of the rule's bus; None for the default bus.
-    :param force: whether to do so even if the rule belongs to an AWS service.
-    :param revoke_permissions: whether to take back what ``PutTargetsOperator`` with ``grant_permissions`` granted.
+    :param force: whether to remove targets of a rule that belongs to an AWS service.
+    :param revoke_permissions: whether to revoke what ``PutTargetsOperator`` with ``grant_permissions`` granted.
     :return: the ids of the targets that were removed.
 
     .. seealso:: :external+boto3:py:meth:`EventBridge.Client.remove_targets`
@@ -128,6 +142,9 @@ class RemoveTargetsOperator(CloudWatchEventsBaseOperator):
         self.event_bus_name = event_bus_name
         self.force = force
         self.revoke_permissions = revoke_permissions
+        with permanent_errors_fail():
+            if self.is_literal(rule):
+                check_name(rule, "rule")
 
     @no_retry_if_permanent
     def execute(self, context: Context) -> list[str]:
@@ -149,16 +166,17 @@ class RemoveTargetsOperator(CloudWatchEventsBaseOperator):
 
 class CheckTargetsOperator(CloudWatchEventsBaseOperator):
     """
-    Check whether EventBridge can invoke the targets of a rule, and fail if it cannot.
+    Diagnose whether EventBridge can invoke the targets of a rule, and fail if it cannot.
 
-    It looks at the rule's state, at roles and resource policies, whether queues, topics, functions and log groups are
-    there, at dead-letter queues and encryption, and whether the rule matches a sample event. What it may not look at
-    it reports as unknown.
+    It checks the rule's state, roles and resource policies, whether queues, topics, functions and log groups exist,
+    dead-letter queues and encryption, and whether the rule matches a sample event. What the credentials do not allow
+    to check is reported as unknown.
 
     :param rule: the rule's name.
     :param event_bus_name: name or ARN of its bus; None for the default bus.
-    :param sample_event: an event, as it is delivered, that the rule is to match; as a dict or JSON text.
-    :return: the report: ``ok``, ``findings`` of the rule, and for each of ``targets`` its ``verdict`` and ``findings``.
+    :param sample_event: an event, as it is delivered, that the rule should match, as a dict or a JSON string.
+    :return: the report: ``ok``, ``findings`` of the rule, and for each of ``targets`` its ``verdict`` and ``findings``;
+        each finding has ``severity``, ``text`` and ``fix``.
     """
 
     template_fields: Sequence[str] = (
@@ -185,6 +203,9 @@ class CheckTargetsOperator(CloudWatchEventsBaseOperator):
         self.rule = rule
         self.event_bus_name = event_bus_name
         self.sample_event = sample_event
+        with permanent_errors_fail():
+            if self.is_literal(rule):
+                check_name(rule, "rule")
 
     @no_retry_if_permanent
     def execute(self, context: Context) -> dict[str, Any]:
@@ -197,7 +218,8 @@ class CheckTargetsOperator(CloudWatchEventsBaseOperator):
         """
         self.show_in_console(self.event_bus_name, self.rule)
         report = self.hook.check_targets(self.rule, self.event_bus_name, sample_event=self.sample_event)
-        self.log.info("Targets of rule %s:\n%s", self.rule, report.as_table())
+        for line in report.as_lines():
+            self.log.info("%s", line)
         if problems := report.problems:
             if "ti" in context:
                 context["ti"].xcom_push(key="return_value", value=report.as_dict())

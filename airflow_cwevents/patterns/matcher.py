@@ -127,7 +127,7 @@ class Rule:
     __slots__ = ("_fields",)
 
     def __init__(self, fields: Iterable[Field]) -> None:
-        # Those of the envelope tell most events apart.
+        # Fields of the envelope exclude most events.
         self._fields = sorted(fields, key=lambda field: field.path.count("."))
 
     def holds(self, event: Mapping[str, Any]) -> bool:

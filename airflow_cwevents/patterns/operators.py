@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, Final
 
 from airflow_cwevents.exceptions import InvalidEventPatternError
+from airflow_cwevents.patterns.complexity import is_too_complex, wildcard_tokens
 from airflow_cwevents.patterns.ranges import Test, cidr, comparable, is_number, limit, numeric, same_address
 
 _WILDCARD_TOKEN: Final = re.compile(r"\\[*\\]|\\|\*+|[^*\\]+")
@@ -34,7 +35,19 @@ def any_of(values: list[Any], place: str) -> Test:
     strings = frozenset(item for item in values if isinstance(item, str))
     tests += filter(None, map(same_address, strings))
     others = frozenset(_key(item) for item in values if not isinstance(item, str | dict | list))
+    _check_complexity(values, place)
     return _equal_or(strings, others, tests)
+
+
+def _check_complexity(values: list[Any], place: str) -> None:
+    wildcards = [item["wildcard"] for item in values if isinstance(item, dict) and "wildcard" in item]
+    if is_too_complex([wildcard_tokens(_between_wildcards(text)) for text in wildcards]):
+        reason = (
+            "Rule is too complex - try using fewer wildcard characters or fewer repeating character sequences after a "
+            "wildcard character"
+        )
+        remedy = "Use prefix or suffix where they do, or divide the pattern between several rules"
+        raise InvalidEventPatternError(place, reason, remedy, wildcards)
 
 
 def _equal_or(strings: frozenset[str], others: frozenset[object], tests: list[Test]) -> Test:
@@ -51,7 +64,7 @@ def _equal_or(strings: frozenset[str], others: frozenset[object], tests: list[Te
 
 
 def _key(value: object) -> object:
-    """Give equal keys to what AWS takes for equal: ``300.0`` is ``300``, and ``true`` is not ``1``."""
+    """Return equal keys for what AWS takes for equal: ``300.0`` is ``300``, and ``true`` is not ``1``."""
     if not is_number(value):
         return repr(value)
     number = comparable(value)
@@ -80,7 +93,7 @@ def _check_only_key(expression: dict[str, Any], place: str, name: str) -> None:
     if len(expression) > 1:
         shared = name in {"numeric", "anything-but"}
         reason = "Too many elements in numeric expression" if shared else "Only one key allowed in match expression"
-        raise InvalidEventPatternError(place, reason, "Give each operator an object of its own", expression)
+        raise InvalidEventPatternError(place, reason, "Write each operator into an object of its own", expression)
 
 
 def _exists(operand: Any, place: str) -> Test:
@@ -236,7 +249,7 @@ OPERATORS: Final[dict[str, Callable[[Any, str], Test]]] = {
     "exists": _exists,
     "anything-but": _anything_but,
 }
-# What anything-but can negate, and what AWS says where that is no string.
+# What anything-but can negate, and AWS's reason where that is not a string.
 _NEGATABLE: Final = {
     "prefix": "prefix/suffix match pattern must be a string",
     "suffix": "prefix/suffix match pattern must be a string",

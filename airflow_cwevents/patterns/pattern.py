@@ -20,10 +20,10 @@ class EventPattern:
     """
     An event pattern, checked by AWS's rules when it is made, and compiled to match many events.
 
-    It never changes, and threads may share it. What only AWS can judge, such as whether a wildcard is too complex, is
-    left to AWS.
+    It is immutable, and threads may share it. What only AWS can decide, such as wildcards of a complexity close to its
+    limit, is left to AWS.
 
-    :param pattern: the pattern, or its JSON text.
+    :param pattern: the pattern, as a dict or a JSON string.
     :raises InvalidEventPatternError: AWS would refuse it.
     """
 
@@ -44,7 +44,7 @@ class EventPattern:
 
     def to_json(self) -> str:
         """
-        Give the text to send to AWS.
+        Return the pattern as AWS takes it.
 
         :return: the pattern as compact JSON.
         """
@@ -104,7 +104,7 @@ def _both(key: str, first: Any, second: Any) -> Any:
     if isinstance(first, dict) and isinstance(second, dict):
         return _merge([*first.items(), *second.items()])
     if not isinstance(first, list) or not isinstance(second, list):
-        raise InvalidEventPatternError("", f'"{key}" is given twice in one object', "Give it once", second)
+        raise InvalidEventPatternError("", f'"{key}" occurs twice in one object', "Write it once", second)
     if key == OR:
         return [_merge([*one.items(), (OR, second)]) if isinstance(one, dict) else one for one in first]
     return second

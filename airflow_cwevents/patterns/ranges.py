@@ -46,10 +46,10 @@ def is_number(value: object) -> TypeGuard[int | float]:
 
 def comparable(value: object) -> float | None:
     """
-    Give a number as AWS compares it, as a double.
+    Return a number as AWS compares it, as a double.
 
     :param value: the value.
-    :return: the double; none for what is no number, and for one that would change, which AWS compares with nothing.
+    :return: the double; None if the value is not a number, or would change, as AWS then compares it with nothing.
     """
     if not is_number(value):
         return None
@@ -64,7 +64,7 @@ def comparable(value: object) -> float | None:
 
 def limit(value: float, place: str) -> float:
     """
-    Give a number of a pattern as AWS compares it.
+    Return a number of a pattern as AWS compares it.
 
     :param value: the number.
     :param place: where it is in the pattern.
@@ -153,7 +153,7 @@ def same_address(text: str) -> Test | None:
     Compile a string that a pattern lists, if it is an address: AWS then matches every way to write it.
 
     :param text: the string.
-    :return: the test; none if the string is no address.
+    :return: the test; None if the string is not an address.
     """
     digits = _digits(text)
     return None if digits is None else _within(digits, digits)
@@ -197,7 +197,7 @@ def _within(lowest: str, highest: str) -> Test:
 
 
 def _digits(text: str) -> str | None:
-    """Give the hexadecimal digits of an address, read as Java reads it: ``010`` is 10, ``::ffff:a00:1`` is IPv4."""
+    """Return the hexadecimal digits of an address, parsed as Java does: ``010`` is 10, ``::ffff:a00:1`` is IPv4."""
     if _IPV4.fullmatch(text) and len(text) <= len("255.255.255.255"):
         octets = [int(octet) for octet in text.split(".")]
         return bytes(octets).hex() if max(octets) <= 255 else None

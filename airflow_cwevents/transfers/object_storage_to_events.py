@@ -33,10 +33,10 @@ class ObjectStorageToEventsOperator(SendingBaseOperator):
     (Airflow 3.3 and up). ``.partial(…).expand(path=[…])`` spreads files over workers.
 
     :param path: the file: a local path, a URL such as ``s3://aws_default@bucket/key``, or an ``ObjectStoragePath``;
-        uncompressed if its name ends in ``.gz``.
+        decompressed if its name ends in ``.gz``.
     :param source: the ``Source`` of all entries, or a JMESPath into the line that begins with ``@``, such as ``@.app``.
     :param detail_type: the ``DetailType``, likewise.
-    :return: what it came to: ``sent``, ``failed``, ``requests``, ``bytes``, ``seconds``.
+    :return: the summary: ``sent``, ``failed``, ``requests``, ``bytes``, ``seconds``.
 
     .. seealso:: :external+boto3:py:meth:`EventBridge.Client.put_events`
     """
@@ -62,7 +62,7 @@ class ObjectStorageToEventsOperator(SendingBaseOperator):
         Send the lines.
 
         :param context: the task's context.
-        :return: what it came to.
+        :return: the summary.
         :raises PutEventsError: if more lines failed than are tolerated; all others were sent.
         """
         mapping = entry_mapping(self.source, self.detail_type)

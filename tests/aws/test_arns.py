@@ -46,25 +46,25 @@ class TestParse:
             "https://sqs.us-east-1.amazonaws.com/123456789012/q",
         ],
     )
-    def test_what_is_no_arn(self, text: str) -> None:
+    def test_other_strings_are_not_arns(self, text: str) -> None:
         assert Arn.parse(text) is None
 
 
 class TestEventBusName:
     @pytest.mark.parametrize("name", [None, "default", "orders", PARTNER_BUS, f"{BUS_ARN}/orders"])
-    def test_bus_of_this_api_passes(self, name: str | None) -> None:
+    def test_bus_of_this_api(self, name: str | None) -> None:
         check_event_bus_name(name)
         assert bus_members(name) == ({} if name is None else {"EventBusName": name})
 
     @pytest.mark.parametrize("name", ["", 7, ["orders"], {"Name": "orders"}])
-    def test_what_is_no_name(self, name: object) -> None:
+    def test_invalid_name_raises(self, name: object) -> None:
         with pytest.raises(InvalidInputError) as caught:
             check_event_bus_name(name, "entries[3].EventBusName")  # type: ignore[arg-type]
         assert caught.value.place == "entries[3].EventBusName"
         assert caught.value.value == name
 
     @pytest.mark.parametrize("call", [check_event_bus_name, bus_members])
-    def test_v2_bus(self, call: object) -> None:
+    def test_v2_bus_raises(self, call: object) -> None:
         with pytest.raises(InvalidInputError) as caught:
             call(V2_BUS_ARN)  # type: ignore[operator]
         assert caught.value.place == "event_bus_name"
@@ -73,7 +73,7 @@ class TestEventBusName:
         assert caught.value.permanent
 
     @pytest.mark.parametrize(
-        ("given", "name"),
+        ("event_bus_name", "name"),
         [
             ("orders", "orders"),
             (f"{BUS_ARN}/orders", "orders"),
@@ -81,11 +81,11 @@ class TestEventBusName:
             (PARTNER_BUS, PARTNER_BUS),
         ],
     )
-    def test_name_of(self, given: str, name: str) -> None:
-        assert bus_name_of(given) == name
+    def test_bus_name_of(self, event_bus_name: str, name: str) -> None:
+        assert bus_name_of(event_bus_name) == name
 
     @pytest.mark.parametrize(
-        ("given", "is_default"),
+        ("event_bus_name", "is_default"),
         [
             (None, True),
             ("default", True),
@@ -95,5 +95,5 @@ class TestEventBusName:
             (f"{BUS_ARN}/aws.partner/x/default", False),
         ],
     )
-    def test_is_default(self, given: str | None, is_default: bool) -> None:
-        assert is_default_bus(given) is is_default
+    def test_is_default_bus(self, event_bus_name: str | None, is_default: bool) -> None:
+        assert is_default_bus(event_bus_name) is is_default

@@ -26,7 +26,7 @@ def client_error(message: str, code: str = "ValidationException", status: int = 
         (EndpointConnectionError(endpoint_url="https://events"), True),
         (ConnectTimeoutError(endpoint_url="https://events"), True),
         (ReadTimeoutError(endpoint_url="https://events"), True),
-        (SSLError(endpoint_url="https://events", error="no"), True),
+        (SSLError(endpoint_url="https://events", error=OSError("no")), True),
         (NoCredentialsError(), True),
         (CredentialRetrievalError(provider="iam-role", error_msg="no"), True),
         (client_error("", "ThrottlingException"), True),
@@ -37,18 +37,18 @@ def client_error(message: str, code: str = "ValidationException", status: int = 
         (ValueError("no"), False),
     ],
 )
-def test_what_may_pass(error: Exception, expected: bool) -> None:
+def test_transient_errors(error: Exception, expected: bool) -> None:
     assert is_transient(error) is expected
 
 
-def test_quoted_values_are_left_out() -> None:
+def test_quoted_values_are_omitted() -> None:
     text = (
         "1 validation error detected: Value '[PutEventsRequestEntry(detail={\"card\": \"4111'\"})]' at 'entries' failed"
     )
     assert error_message(client_error(text)) == "1 validation error detected: The value at 'entries' failed"
 
 
-def test_messages_are_short() -> None:
+def test_long_messages_are_shortened() -> None:
     message = error_message(client_error("x" * 10_000))
     assert len(message) == 300
     assert message.endswith("x…")

@@ -33,7 +33,7 @@ class TestToJsonText:
             (None, "null"),
         ],
     )
-    def test_is_compact(self, value: object, text: str) -> None:
+    def test_output_is_compact(self, value: object, text: str) -> None:
         assert to_json_text(value) == text
 
     @pytest.mark.parametrize(
@@ -48,17 +48,17 @@ class TestToJsonText:
             ({(1, 2): "a"}, "tuple"),
         ],
     )
-    def test_what_json_cannot_express(self, value: object, why: str) -> None:
+    def test_values_that_json_cannot_express_raise(self, value: object, why: str) -> None:
         with pytest.raises(ValueError, match=f"JSON cannot express it: .*{why}"):
             to_json_text(value)
 
-    def test_value_that_holds_itself(self) -> None:
+    def test_value_that_contains_itself_raises(self) -> None:
         value: list[object] = []
         value.append(value)
         with pytest.raises(ValueError, match="JSON cannot express it"):
             to_json_text(value)
 
-    def test_value_nested_too_deeply(self) -> None:
+    def test_value_nested_too_deeply_raises(self) -> None:
         value: list[object] = []
         for _ in range(100_000):
             value = [value]
@@ -71,26 +71,26 @@ class TestParseJsonText:
         ("text", "value"),
         [('{"a": [1, 2.5, null]}', {"a": [1, 2.5, None]}), (' "é" ', "é"), ("0", 0), ("false", False)],
     )
-    def test_value(self, text: str, value: object) -> None:
+    def test_parsed_value(self, text: str, value: object) -> None:
         assert parse_json_text(text) == value
 
     @pytest.mark.parametrize(
         "text", ["", " ", "text", "{'a': 1}", '{"a": 1,}', '{"a": 1} x', "NaN", '{"a": [-Infinity]}', '"a\nb"', "True"]
     )
-    def test_what_is_no_json(self, text: str) -> None:
+    def test_other_strings_raise(self, text: str) -> None:
         with pytest.raises(ValueError, match="it is not JSON: "):
             parse_json_text(text)
 
-    def test_says_where(self) -> None:
+    def test_error_contains_the_position(self) -> None:
         with pytest.raises(ValueError, match=r"line 2 column 3"):
             parse_json_text("{\n  a: 1}")
 
-    def test_text_nested_more_deeply_than_python_reads_is_no_value_error(self) -> None:
+    def test_string_nested_too_deeply_for_python_raises_recursion_error(self) -> None:
         with pytest.raises(RecursionError):
             parse_json_text(TOO_DEEP)
 
     @given(JSON)
-    def test_reads_what_is_written(self, value: object) -> None:
+    def test_round_trip(self, value: object) -> None:
         assert parse_json_text(to_json_text(value)) == value
 
 
@@ -103,7 +103,7 @@ class TestCanonicalJson:
             ('{"a":{"x":1,"y":2}}', '{"a":{"y":2,"x":1}}'),
         ],
     )
-    def test_what_says_the_same_is_equal(self, one: str, other: str) -> None:
+    def test_equal_values_give_equal_strings(self, one: str, other: str) -> None:
         assert canonical_json(one) == canonical_json(other)
 
     @pytest.mark.parametrize(
@@ -117,13 +117,13 @@ class TestCanonicalJson:
             ('{"a":null}', "{}"),
         ],
     )
-    def test_what_says_something_else_differs(self, one: str, other: str) -> None:
+    def test_different_values_give_different_strings(self, one: str, other: str) -> None:
         assert canonical_json(one) != canonical_json(other)
 
     @pytest.mark.parametrize("text", ["text", "", "NaN", TOO_DEEP], ids=lambda text: text[:8])
-    def test_what_python_does_not_read_stays_as_it_is(self, text: str) -> None:
+    def test_strings_that_python_cannot_parse_are_unchanged(self, text: str) -> None:
         assert canonical_json(text) == text
 
     @given(JSON)
-    def test_says_what_the_text_says(self, value: object) -> None:
+    def test_value_is_unchanged(self, value: object) -> None:
         assert json.loads(canonical_json(to_json_text(value))) == value

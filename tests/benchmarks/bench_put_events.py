@@ -65,7 +65,7 @@ def pool_of_16_threads(count: int) -> Callable[[], object]:
 
     def put(start: int) -> int:
         entries = [{**each, "Detail": json.dumps(each["Detail"])} for each in given[start : start + 10]]
-        return len(entries) - client.put_events(Entries=entries)["FailedEntryCount"]
+        return len(entries) - int(client.put_events(Entries=entries)["FailedEntryCount"])
 
     def send() -> int:
         with ThreadPoolExecutor(16) as pool:
@@ -133,7 +133,7 @@ def our_transfer_of_a_file(count: int) -> Callable[[], object]:
 
     def send() -> int:
         operator = ObjectStorageToEventsOperator(task_id="send", aws_conn_id=None, path=str(path))
-        return int(operator.execute({})["sent"])  # type: ignore[typeddict-item]
+        return int(operator.execute({})["sent"])
 
     write(2_000)
     send()

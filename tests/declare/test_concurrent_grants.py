@@ -15,9 +15,10 @@ from tenacity import RetryCallState, wait_none
 
 from airflow_cwevents._aws.arns import Arn
 from airflow_cwevents._aws.retries import RetryWaits
-from airflow_cwevents._declare.resource_policies import QueuePolicy
+from airflow_cwevents._declare.document_policies import QueuePolicy
 from airflow_cwevents.hooks import CloudWatchEventsHook
-from airflow_cwevents.iam.documents import Statement, resource_statements
+from airflow_cwevents.iam.documents import Statement
+from airflow_cwevents.iam.grants import Grant, target_grants
 from tests.declare.resources import RULE_ARN, create_queue, set_queue_policy, source_arns
 
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:q"
@@ -27,8 +28,12 @@ PATIENCE = 10
 INTERLEAVINGS = sorted({"".join(order) for order in permutations("AABB")})
 
 
-def statements(name: str) -> list[Statement]:
-    return resource_statements({"Id": "t", "Arn": QUEUE}, f"{RULE_ARN}-{name}")
+def grants(name: str) -> list[Grant]:
+    return target_grants({"Id": "t", "Arn": QUEUE}, f"{RULE_ARN}-{name}")
+
+
+def sid(name: str) -> str:
+    return grants(name)[0].sid
 
 
 class ScriptedQueue:
@@ -99,42 +104,32 @@ class ScriptedSqs:
             self._queue.attributes |= Attributes
 
 
-def test_a_simple_read_and_write_would_lose_one() -> None:
-    """The scripts are worth their while."""
-    queue = ScriptedQueue("ABAB", THEIRS)
-    queue.run(
-        A=lambda policy: policy._add_missing(statements("a")),
-        B=lambda policy: policy._add_missing(statements("b")),
-    )
-    assert queue.sids == ["theirs", statements("b")[0]["Sid"]]
-
-
 @pytest.mark.parametrize("script", INTERLEAVINGS)
 def test_two_tasks_add(script: str) -> None:
     queue = ScriptedQueue(script, THEIRS)
-    queue.run(A=lambda policy: policy.add(statements("a")), B=lambda policy: policy.add(statements("b")))
-    assert sorted(queue.sids) == sorted(["theirs", statements("a")[0]["Sid"], statements("b")[0]["Sid"]])
+    queue.run(A=lambda policy: policy.add(grants("a")), B=lambda policy: policy.add(grants("b")))
+    assert sorted(queue.sids) == sorted(["theirs", sid("a"), sid("b")])
 
 
 @pytest.mark.parametrize("script", INTERLEAVINGS)
 def test_one_adds_and_one_removes(script: str) -> None:
-    queue = ScriptedQueue(script, THEIRS, *statements("b"))
-    queue.run(A=lambda policy: policy.add(statements("a")), B=lambda policy: policy.remove(statements("b")))
-    assert queue.sids == ["theirs", statements("a")[0]["Sid"]]
+    queue = ScriptedQueue(script, THEIRS, grants("b")[0].statement)
+    queue.run(A=lambda policy: policy.add(grants("a")), B=lambda policy: policy.remove(grants("b")))
+    assert queue.sids == ["theirs", sid("a")]
 
 
 @pytest.mark.parametrize("script", INTERLEAVINGS)
 def test_two_tasks_add_the_same(script: str) -> None:
     queue = ScriptedQueue(script, THEIRS)
-    queue.run(A=lambda policy: policy.add(statements("a")), B=lambda policy: policy.add(statements("a")))
-    assert queue.sids == ["theirs", statements("a")[0]["Sid"]]
+    queue.run(A=lambda policy: policy.add(grants("a")), B=lambda policy: policy.add(grants("a")))
+    assert queue.sids == ["theirs", sid("a")]
 
 
 @pytest.mark.parametrize("script", ["ABCABCABAB", "ABCCBABABA", "AABCBCBB"])
 def test_three_tasks_add(script: str) -> None:
     queue = ScriptedQueue(script, THEIRS)
-    queue.run(**{name: lambda policy, name=name: policy.add(statements(name)) for name in "ABC"})
-    assert sorted(queue.sids) == sorted(["theirs", *(statements(name)[0]["Sid"] for name in "ABC")])
+    queue.run(**{name: lambda policy, name=name: policy.add(grants(name)) for name in "ABC"})
+    assert sorted(queue.sids) == sorted(["theirs", *(sid(name) for name in "ABC")])
 
 
 def test_two_threads_on_moto(aws: None, hook: CloudWatchEventsHook) -> None:

@@ -44,7 +44,7 @@ def put(hook: CloudWatchEventsHook, arn: str, *, grant: bool = True, **members: 
 
 
 def check(hook: CloudWatchEventsHook) -> TargetReport:
-    """Check a rule that is fine but for its one target."""
+    """Check a rule that has no finding of its own and one target."""
     report = hook.check_targets("r")
     assert report.findings == ()
     (target,) = report.targets
@@ -52,7 +52,7 @@ def check(hook: CloudWatchEventsHook) -> TargetReport:
 
 
 def found(target: TargetReport, severity: str = "problem") -> list[str]:
-    """Return the texts of what was found, all of which has to be of a severity."""
+    """Return the texts of the findings, which must all have a severity."""
     assert {finding.severity for finding in target.findings} == {severity}
     assert target.verdict == severity
     return [finding.text for finding in target.findings]
@@ -66,9 +66,23 @@ def rule_problems(report: RuleReport) -> list[str]:
 class TestRule:
     def test_nothing_wrong(self, rule: str, hook: CloudWatchEventsHook) -> None:
         put(hook, create_function(hook))
-        report = hook.check_targets(rule, sample_event=EVENT)
+        report = hook.check_targets(rule)
         assert report == RuleReport(RULE_ARN, (), (TargetReport("t", FUNCTION, ()),))
         assert report.as_dict()["ok"] is True
+
+    def test_what_the_target_receives(self, rule: str, hook: CloudWatchEventsHook) -> None:
+        template = {"InputPathsMap": {"source": "$.source"}, "InputTemplate": '"from <source>"'}
+        put(hook, create_function(hook), InputTransformer=template)
+        (target,) = hook.check_targets(rule, sample_event=EVENT).targets
+        assert (target.verdict, target.delivers) == ("ok", '"from com.company.app"')
+
+    def test_target_that_receives_nothing(self, rule: str, hook: CloudWatchEventsHook) -> None:
+        template = {"InputPathsMap": {"x": "$.detail.x"}, "InputTemplate": '{"x": "<x>"}'}
+        put(hook, create_function(hook), InputTransformer=template)
+        (target,) = hook.check_targets(rule, sample_event={**EVENT, "detail": {"x": {}}}).targets
+        (text,) = found(target)
+        assert "delivers nothing" in text
+        assert target.delivers is None
 
     def test_disabled(self, rule: str, hook: CloudWatchEventsHook) -> None:
         put(hook, create_function(hook))
@@ -105,7 +119,7 @@ class TestRule:
         put(hook, create_function(hook))
         assert len(rule_problems(hook.check_targets("r", sample_event=sample))) == count
 
-    def test_pattern_that_only_aws_can_judge(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
+    def test_pattern_that_only_aws_can_evaluate(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
         pattern = '{"source":[{"operator-of-the-future":1}]}'
         events.add_response("describe_rule", {"Arn": RULE_ARN, "EventPattern": pattern, "State": "ENABLED"})
         target = {"Id": "t", "Arn": "arn:aws:events:us-east-1:123456789012:target/reboot-instance"}
@@ -115,7 +129,7 @@ class TestRule:
         assert report.problems == []
 
     @pytest.mark.parametrize("sample", ["{", "[]", '"text"', "NaN"])
-    def test_sample_that_is_no_event_is_refused_before_any_request(
+    def test_invalid_sample_event_is_refused_before_any_request(
         self, hook: CloudWatchEventsHook, events: Stubber, sample: str
     ) -> None:
         with pytest.raises(InvalidInputError) as caught:
@@ -131,7 +145,7 @@ class TestRule:
             hook.check_targets("r", "orders")
 
     def test_all_targets_are_checked(self, rule: str, hook: CloudWatchEventsHook) -> None:
-        targets = [
+        targets: list[dict[str, Any]] = [
             {"Id": "good", "Arn": create_function(hook), "DeadLetterConfig": {"Arn": create_queue(hook, "dead")}},
             {"Id": "bad", "Arn": create_queue(hook)},
         ]
@@ -176,8 +190,7 @@ class TestFunction:
             script_role(stub)
             script_simulation(stub, "lambda:InvokeFunction", FUNCTION)
         put(hook, FUNCTION, grant=False, **role)
-        (text,) = [finding.text for finding in check(hook).findings if finding.severity == "problem"]
-        assert FUNCTION in text
+        assert found(check(hook)) == ["the target does not exist"]
 
 
 class TestQueue:
@@ -190,12 +203,11 @@ class TestQueue:
         (text,) = found(check(hook))
         assert "sqs:SendMessage" in text
 
-    def test_missing_is_said_once(self, rule: str, hook: CloudWatchEventsHook) -> None:
+    def test_missing_queue_is_reported_once(self, rule: str, hook: CloudWatchEventsHook) -> None:
         put(hook, QUEUE, grant=False)
-        (text,) = found(check(hook))
-        assert QUEUE in text
+        assert found(check(hook)) == ["the target does not exist"]
 
-    def test_missing_fifo_is_said_once(self, rule: str, hook: CloudWatchEventsHook) -> None:
+    def test_missing_fifo_queue_is_reported_once(self, rule: str, hook: CloudWatchEventsHook) -> None:
         put(hook, f"{QUEUE}.fifo", grant=False, SqsParameters={"MessageGroupId": "g"})
         assert len(found(check(hook))) == 1
 
@@ -204,7 +216,7 @@ class TestQueue:
         hook.grant_permissions(OTHER_RULE_ARN, [{"Id": "t", "Arn": QUEUE}])
         assert len(found(check(hook))) == 1
 
-    def test_condition_that_only_aws_can_judge(self, rule: str, hook: CloudWatchEventsHook) -> None:
+    def test_condition_that_only_aws_can_evaluate(self, rule: str, hook: CloudWatchEventsHook) -> None:
         put(hook, create_queue(hook), grant=False)
         condition = {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}
         set_queue_policy(hook, {"Effect": "Allow", "Principal": "*", "Action": "sqs:*", "Condition": condition})
@@ -223,7 +235,7 @@ class TestQueue:
         (text,) = found(check(hook))
         assert key in text
 
-    def test_no_permission_to_look(self, rule: str, hook: CloudWatchEventsHook, stub: Stub) -> None:
+    def test_no_permission_to_read(self, rule: str, hook: CloudWatchEventsHook, stub: Stub) -> None:
         put(hook, create_queue(hook))
         sqs = stub("sqs")
         for _ in range(2):  # at the policy, and at the encryption
@@ -231,7 +243,7 @@ class TestQueue:
         (text,) = found(check(hook), "unknown")
         assert "GetQueueUrl" in text
 
-    def test_no_way_to_the_service(self, rule: str, hook: CloudWatchEventsHook) -> None:
+    def test_unreachable_service(self, rule: str, hook: CloudWatchEventsHook) -> None:
         def fail(**_: Any) -> None:
             raise ConnectTimeoutError(endpoint_url="https://sqs.us-east-1.amazonaws.com")
 
@@ -241,27 +253,27 @@ class TestQueue:
 
 
 class TestDeadLetterQueue:
-    def test_that_admits_the_rule(self, rule: str, hook: CloudWatchEventsHook) -> None:
+    def test_granted(self, rule: str, hook: CloudWatchEventsHook) -> None:
         put(hook, create_function(hook), DeadLetterConfig={"Arn": create_queue(hook)})
         assert check(hook).verdict == "ok"
 
-    def test_that_does_not(self, rule: str, hook: CloudWatchEventsHook) -> None:
+    def test_not_granted(self, rule: str, hook: CloudWatchEventsHook) -> None:
         put(hook, create_function(hook), grant=False, DeadLetterConfig={"Arn": create_queue(hook)})
         hook.grant_permissions(RULE_ARN, [{"Id": "t", "Arn": FUNCTION}])
         (text,) = found(check(hook))
-        assert QUEUE in text
+        assert "dead-letter queue" in text
 
-    def test_that_is_missing(self, rule: str, hook: CloudWatchEventsHook) -> None:
+    def test_missing(self, rule: str, hook: CloudWatchEventsHook) -> None:
         put(hook, create_function(hook), grant=False, DeadLetterConfig={"Arn": QUEUE})
         hook.grant_permissions(RULE_ARN, [{"Id": "t", "Arn": FUNCTION}])
         (text,) = found(check(hook))
-        assert QUEUE in text
+        assert "dead-letter queue" in text
 
-    def test_that_is_encrypted_without_a_grant(self, rule: str, hook: CloudWatchEventsHook) -> None:
+    def test_encrypted_without_a_grant(self, rule: str, hook: CloudWatchEventsHook) -> None:
         dead = create_queue(hook, KmsMasterKeyId="alias/aws/sqs")
         put(hook, create_function(hook), DeadLetterConfig={"Arn": dead})
         (text,) = found(check(hook))
-        assert dead in text
+        assert "dead-letter queue" in text
 
 
 class TestTopic:
@@ -269,7 +281,7 @@ class TestTopic:
         put(hook, create_topic(hook))
         assert check(hook).verdict == "ok"
 
-    def test_policy_that_aws_makes_does_not_do(self, rule: str, hook: CloudWatchEventsHook) -> None:
+    def test_default_policy_does_not_allow_it(self, rule: str, hook: CloudWatchEventsHook) -> None:
         put(hook, create_topic(hook), grant=False)
         assert len(found(check(hook))) == 1
 
@@ -282,12 +294,48 @@ class TestTopic:
         )
         (text,) = found(check(hook))
         assert "sns:Publish" in text
+        assert "Condition" not in text
+
+    @pytest.mark.parametrize(
+        ("condition", "verdict"),
+        [
+            (None, "ok"),
+            ({"ArnEquals": {"aws:SourceArn": RULE_ARN}}, "problem"),
+            ({"ArnEqualsIfExists": {"aws:SourceArn": RULE_ARN}}, "problem"),
+            ({"StringEquals": {"aws:SourceAccount": "123456789012"}}, "problem"),
+            ({"Bool": {"aws:SecureTransport": "true"}}, "problem"),
+            ({"StringEquals": {"aws:PrincipalOrgID": "o-1"}}, "problem"),
+        ],
+    )
+    def test_condition_makes_sns_drop_all_events(
+        self, rule: str, hook: CloudWatchEventsHook, condition: dict[str, Any] | None, verdict: str
+    ) -> None:
+        """
+        AWS: "You can't use of Condition blocks in Amazon SNS topic policies for EventBridge."
+
+        https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html#eb-sns-permissions
+        """
+        topic = create_topic(hook)
+        put(hook, topic, grant=False)
+        allowed = {
+            "Sid": "PublishEventsToMyTopic",
+            "Effect": "Allow",
+            "Principal": {"Service": "events.amazonaws.com"},
+            "Action": "sns:Publish",
+            "Resource": topic,
+            **({"Condition": condition} if condition else {}),
+        }
+        hook.client("sns").set_topic_attributes(
+            TopicArn=topic, AttributeName="Policy", AttributeValue=json.dumps({"Statement": [allowed]})
+        )
+        report = check(hook)
+        assert report.verdict == verdict
+        assert ["Condition" in finding.text for finding in report.findings] == [True] * (verdict == "problem")
+        assert all("RoleArn" in finding.fix for finding in report.findings)
 
     def test_missing(self, rule: str, hook: CloudWatchEventsHook) -> None:
-        topic = "arn:aws:sns:us-east-1:123456789012:t"
-        put(hook, topic, grant=False)
-        (text,) = found(check(hook))
-        assert topic in text
+        put(hook, "arn:aws:sns:us-east-1:123456789012:t", grant=False)
+        assert found(check(hook)) == ["the target does not exist"]
 
 
 class TestLogGroup:
@@ -316,12 +364,11 @@ class TestLogGroup:
     def test_missing(self, rule: str, hook: CloudWatchEventsHook) -> None:
         create_log_group(hook, "/aws/events/g-other")
         put(hook, "arn:aws:logs:us-east-1:123456789012:log-group:/aws/events/g")
-        (text,) = found(check(hook))
-        assert "/aws/events/g" in text
+        assert found(check(hook)) == ["the target does not exist"]
 
 
-class TestWhatIsNotChecked:
-    """What nobody looked at is not ok."""
+class TestNotChecked:
+    """What was not checked is not ok."""
 
     @pytest.mark.parametrize(
         "arn",
@@ -331,10 +378,9 @@ class TestWhatIsNotChecked:
             "arn:aws:events:us-east-1:123456789012:target/stop-instance",
         ],
     )
-    def test_admission_without_a_role(self, rule: str, hook: CloudWatchEventsHook, arn: str) -> None:
+    def test_permission_without_a_role(self, rule: str, hook: CloudWatchEventsHook, arn: str) -> None:
         put(hook, arn)
-        (text,) = found(check(hook), "unknown")
-        assert arn in text
+        assert len(found(check(hook), "unknown")) == 1
         assert hook.check_targets(rule).problems == []
 
     @pytest.mark.parametrize(
@@ -344,11 +390,10 @@ class TestWhatIsNotChecked:
             "arn:aws:events:us-east-1:123456789012:target/of-the-future",
         ],
     )
-    def test_what_the_role_has_to_allow(self, rule: str, hook: CloudWatchEventsHook, stub: Stub, arn: str) -> None:
+    def test_permission_of_an_unknown_kind(self, rule: str, hook: CloudWatchEventsHook, stub: Stub, arn: str) -> None:
         put(hook, arn, RoleArn=ROLE)
         script_role(stub)  # and no simulation
-        (text,) = found(check(hook), "unknown")
-        assert arn in text
+        assert len(found(check(hook), "unknown")) == 1
 
     def test_role_of_a_built_in_target(self, rule: str, hook: CloudWatchEventsHook, stub: Stub) -> None:
         put(hook, "arn:aws:events:us-east-1:123456789012:target/stop-instance", RoleArn=ROLE)
@@ -360,8 +405,7 @@ class TestWhatIsNotChecked:
         api = "arn:aws:execute-api:us-east-1:123456789012:a1b2/prod/POST/orders"
         put(hook, api)
         (text,) = found(check(hook), "unknown")
-        assert api in text
-        assert '"execute-api:Invoke"' in text
+        assert "policy" in text
 
 
 def script_role(stub: Stub, trust: Policy | None = None) -> None:
@@ -401,17 +445,17 @@ class TestRole:
     def _target(self, rule: str, hook: CloudWatchEventsHook) -> None:
         put(hook, STREAM, RoleArn=ROLE)
 
-    def test_that_is_right(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
+    def test_sufficient_role(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
         script_role(stub)
         script_simulation(stub, "kinesis:PutRecord", STREAM)
         assert check(hook).verdict == "ok"
 
-    def test_that_is_missing(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
+    def test_missing(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
         stub("iam").add_client_error("get_role", "NoSuchEntity", "no", expected_params={"RoleName": "events"})
         (text,) = found(check(hook))
         assert ROLE in text
 
-    def test_that_is_missing_on_moto(self, hook: CloudWatchEventsHook) -> None:
+    def test_missing_role_on_moto(self, hook: CloudWatchEventsHook) -> None:
         assert len(found(check(hook))) == 1
 
     @pytest.mark.parametrize(
@@ -441,7 +485,7 @@ class TestRole:
             {"StringEquals": {"aws:SourceAccount": "123456789012"}},
         ],
     )
-    def test_that_is_safe_from_confused_deputies(
+    def test_trust_with_conditions_against_confused_deputies(
         self, hook: CloudWatchEventsHook, stub: Stub, condition: dict[str, Any]
     ) -> None:
         """As AWS recommends: https://docs.aws.amazon.com/eventbridge/latest/userguide/cross-service-confused-deputy-prevention.html"""
@@ -449,7 +493,7 @@ class TestRole:
         script_simulation(stub, "kinesis:PutRecord", STREAM)
         assert check(hook).verdict == "ok"
 
-    def test_whose_trust_hangs_on_a_condition(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
+    def test_trust_that_depends_on_a_condition(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
         condition = {"DateLessThan": {"aws:CurrentTime": "2030-01-01T00:00:00Z"}}
         script_role(stub, {"Statement": [{**trust_policy()["Statement"][0], "Condition": condition}]})
         script_simulation(stub, "kinesis:PutRecord", STREAM)
@@ -492,7 +536,7 @@ class TestRole:
         script_simulation(stub, "ecs:RunTask", f"{task}:*", by_revision, context)
         assert [finding.severity for finding in check(hook).findings] == severities
 
-    def test_that_may_allow_some_of_what_is_not_known(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
+    def test_role_that_may_allow_some_instances(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
         document = "arn:aws:ssm:us-east-1:123456789012:document/d"
         put(hook, document, RoleArn=ROLE)
         script_role(stub)
@@ -508,10 +552,10 @@ class TestRole:
         script_simulation(stub, "ssm:SendCommand", document, "implicitDeny")
         script_simulation(stub, "ssm:SendCommand", INSTANCES)
         (text,) = found(check(hook))
-        assert document in text
+        assert "on the target" in text
 
     @pytest.mark.parametrize("operation", ["get_role", "simulate_principal_policy"])
-    def test_that_we_may_not_look_at(self, hook: CloudWatchEventsHook, stub: Stub, operation: str) -> None:
+    def test_role_that_may_not_be_read(self, hook: CloudWatchEventsHook, stub: Stub, operation: str) -> None:
         if operation != "get_role":
             script_role(stub)
         stub("iam").add_client_error(operation, "AccessDenied", "no")
@@ -523,19 +567,46 @@ class TestRole:
         assert len(found(check(hook))) == 1
 
     def test_of_a_queue_needs_no_queue_policy(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
+        # "EventBridge uses the role" for queues, topics and functions as well:
+        # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-targets.html
         put(hook, create_queue(hook), RoleArn=ROLE, grant=False)
         script_role(stub)
         script_simulation(stub, "sqs:SendMessage", QUEUE)
-        (text,) = found(check(hook), "unknown")  # that AWS advises against
-        assert "RoleArn" in text
+        assert check(hook).verdict == "ok"
 
-    def test_of_an_encrypted_queue_may_let_eventbridge_use_the_key(
-        self, hook: CloudWatchEventsHook, stub: Stub
+    def test_of_a_queue_that_does_not_allow(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
+        put(hook, create_queue(hook), RoleArn=ROLE)
+        script_role(stub)
+        script_simulation(stub, "sqs:SendMessage", QUEUE, "implicitDeny")
+        (text,) = found(check(hook))
+        assert "sqs:SendMessage on the target" in text
+
+    @pytest.mark.parametrize(
+        ("members", "severities"),
+        [({"Input": '{"buildType":"BATCH"}'}, ["problem"]), ({"InputPath": "$.detail"}, ["unknown"])],
+    )
+    def test_of_a_batch_build(
+        self, hook: CloudWatchEventsHook, stub: Stub, members: dict[str, Any], severities: list[str]
     ) -> None:
+        project = "arn:aws:codebuild:us-east-1:123456789012:project/p"
+        put(hook, project, RoleArn=ROLE, **members)
+        script_role(stub)
+        script_simulation(stub, "codebuild:StartBuild", project)
+        script_simulation(stub, "codebuild:StartBuildBatch", project, "implicitDeny")
+        assert [finding.severity for finding in check(hook).findings] == severities
+
+    def test_of_a_document_of_aws(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
+        put(hook, "arn:aws:ssm:us-east-1:123456789012:document/AWS-RunShellScript", RoleArn=ROLE)
+        script_role(stub)
+        script_simulation(stub, "ssm:SendCommand", "arn:aws:ssm:us-east-1::document/AWS-RunShellScript")
+        script_simulation(stub, "ssm:SendCommand", INSTANCES)
+        assert check(hook).verdict == "ok"
+
+    def test_of_an_encrypted_queue_may_allow_the_key(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
         put(hook, create_queue(hook, KmsMasterKeyId="alias/aws/sqs"), RoleArn=ROLE, grant=False)
         script_role(stub)
         script_simulation(stub, "sqs:SendMessage", QUEUE)
-        _, text = found(check(hook), "unknown")
+        (text,) = found(check(hook), "unknown")
         assert "alias/aws/sqs" in text
 
 
@@ -548,7 +619,7 @@ class TestForm:
             ({"Arn": "arn:aws:states:us-east-1:123456789012:execution:x", "RoleArn": ROLE}, "Arn"),
         ],
     )
-    def test_target_that_aws_took_and_cannot_invoke(
+    def test_target_that_aws_accepted_and_cannot_invoke(
         self, rule: str, hook: CloudWatchEventsHook, stub: Stub, target: dict[str, str], place: str
     ) -> None:
         hook.conn.put_targets(Rule=rule, Targets=[{"Id": "t", **target}])
@@ -559,17 +630,34 @@ class TestForm:
         problems = [finding.text for finding in check(hook).findings if finding.severity == "problem"]
         assert [text.partition(":")[0] for text in problems] == [place]
 
+    @pytest.mark.parametrize(
+        "target",
+        [
+            # "cross-account event bus targets that were created before March 2, 2023 don't need a role":
+            # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-cross-account.html
+            {"Arn": "arn:aws:events:us-east-1:210987654321:event-bus/theirs"},
+            {"Arn": "arn:aws:events:us-east-1:123456789012:target/stop-instance", "InputPath": "x"},
+            {"Arn": STREAM, "RoleArn": ROLE, "RetryPolicy": {"MaximumRetryAttempts": 999}},
+        ],
+    )
+    def test_rule_for_creating_a_target_is_no_problem(
+        self, rule: str, hook: CloudWatchEventsHook, events: Stubber, stub: Stub, target: dict[str, str]
+    ) -> None:
+        events.add_response("describe_rule", {"Arn": RULE_ARN, "EventPattern": "{}", "State": "ENABLED"})
+        events.add_response("list_targets_by_rule", {"Targets": [{"Id": "t", **target}]})
+        if "RoleArn" in target:
+            stub("iam").add_client_error("get_role", "AccessDenied", "no")
+        assert {finding.severity for finding in check(hook).findings} == {"unknown"}
 
-def test_table_shows_the_verdicts_in_columns(rule: str, hook: CloudWatchEventsHook) -> None:
+
+def test_lines_repeat_no_arn(rule: str, hook: CloudWatchEventsHook) -> None:
     hook.put_targets(rule, [{"Id": "first", "Arn": create_function(hook)}, {"Id": "2", "Arn": create_queue(hook)}])
     hook.grant_permissions(RULE_ARN, [{"Id": "first", "Arn": FUNCTION}])
-    lines = hook.check_targets(rule).as_table().splitlines()
+    lines = hook.check_targets(rule).as_lines()
     assert [line.split() for line in lines[:3]] == [
-        ["rule", RULE_ARN, "ok"],
-        ["first", FUNCTION, "ok"],
-        ["2", QUEUE, "problem"],
+        ["rule", "ok", RULE_ARN],
+        ["first", "ok", FUNCTION],
+        ["2", "problem", QUEUE],
     ]
-    columns = [lines[0].index(RULE_ARN), lines[1].index(FUNCTION), lines[2].index(QUEUE)]
-    assert len(set(columns)) == 1
-    assert lines[3].split()[0] == "problem:"
-    assert len(lines) == 4
+    assert [line.split(":")[0].strip() for line in lines[3:]] == ["problem", "fix"]
+    assert [sum(arn in line for line in lines) for arn in (RULE_ARN, FUNCTION, QUEUE)] == [1, 1, 1]

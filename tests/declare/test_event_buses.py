@@ -16,7 +16,7 @@ def test_bus_that_exists_passes(aws: None, hook: CloudWatchEventsHook, logged: L
     assert logged("WARNING") == []
 
 
-def test_arn_is_looked_up_as_it_is(hook: CloudWatchEventsHook, events: Stubber) -> None:
+def test_arn_is_passed_unchanged(hook: CloudWatchEventsHook, events: Stubber) -> None:
     events.add_response("describe_event_bus", {"Name": "orders"}, {"Name": BUS_ARN})
     hook.check_event_bus(BUS_ARN)
 
@@ -30,21 +30,19 @@ def test_missing_bus(aws: None, hook: CloudWatchEventsHook, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [None, "default", "arn:aws:events:us-east-1:123456789012:event-bus/default"])
-def test_default_bus_is_not_looked_up(hook: CloudWatchEventsHook, events: Stubber, name: str | None) -> None:
+def test_default_bus_is_not_described(hook: CloudWatchEventsHook, events: Stubber, name: str | None) -> None:
     hook.check_event_bus(name)
 
 
 @pytest.mark.parametrize("name", ["", "arn:aws:events:us-east-1:123456789012:event-busv2/orders"])
-def test_what_names_no_bus_is_refused_before_any_request(
-    hook: CloudWatchEventsHook, events: Stubber, name: str
-) -> None:
+def test_invalid_name_is_refused_before_any_request(hook: CloudWatchEventsHook, events: Stubber, name: str) -> None:
     with pytest.raises(InvalidInputError) as caught:
         hook.check_event_bus(name)
     assert caught.value.place == "event_bus_name"
 
 
 @pytest.mark.parametrize("code", ["AccessDeniedException", "InternalException", "ThrottlingException"])
-def test_bus_that_may_not_be_looked_up_passes_with_a_warning(
+def test_unreadable_bus_passes_with_a_warning(
     hook: CloudWatchEventsHook, events: Stubber, logged: Logged, code: str
 ) -> None:
     events.add_client_error("describe_event_bus", code, "no", expected_params={"Name": "orders"})

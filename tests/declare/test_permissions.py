@@ -7,8 +7,7 @@ import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError
 from botocore.stub import Stubber
 
-from airflow_cwevents._aws.arns import Arn
-from airflow_cwevents._declare.resource_policies import CHANGE_ATTEMPTS
+from airflow_cwevents._declare.document_policies import CHANGE_ATTEMPTS
 from airflow_cwevents.exceptions import (
     GrantPermissionsError,
     ManagedRuleError,
@@ -17,7 +16,7 @@ from airflow_cwevents.exceptions import (
     RevokePermissionsError,
 )
 from airflow_cwevents.hooks import CloudWatchEventsHook
-from airflow_cwevents.iam.documents import resource_statements, statement_id
+from airflow_cwevents.iam.grants import statement_id
 from tests.conftest import Logged, Stub
 from tests.declare.resources import (
     OTHER_RULE_ARN,
@@ -34,6 +33,7 @@ from tests.declare.resources import (
 
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:q"
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:f"
+TOPIC = "arn:aws:sns:us-east-1:123456789012:t"
 API = "arn:aws:execute-api:us-east-1:123456789012:a1b2/prod/POST/orders"
 RULE = {"Name": "r", "Arn": RULE_ARN}
 OTHERS = [
@@ -61,33 +61,33 @@ def create(hook: CloudWatchEventsHook, kind: str) -> str:
 
 @pytest.fixture(params=["function", "alias", "version", "queue", "topic", "log group"])
 def resource(request: pytest.FixtureRequest, aws: None, hook: CloudWatchEventsHook) -> str:
-    """Give the ARN of a resource of each kind that has a policy, on moto."""
+    """Return the ARN of a resource of each kind that has a policy, on moto."""
     return create(hook, request.param)
 
 
 class TestGrant:
-    def test_lets_the_rule_in_and_no_other(self, hook: CloudWatchEventsHook, resource: str) -> None:
+    def test_allows_the_rule_only(self, hook: CloudWatchEventsHook, resource: str) -> None:
         hook.grant_permissions(RULE_ARN, [target(resource)])
-        assert set(source_arns(hook, resource)) == {RULE_ARN}
+        assert set(source_arns(hook, resource)) == (set() if resource == TOPIC else {RULE_ARN})
         added = [statement for statement in read_policy(hook, resource) if statement["Sid"].startswith("CwEvents")]
         assert {statement["Effect"] for statement in added} == {"Allow"}
         for statement in added:
             assert "events.amazonaws.com" in statement["Principal"]["Service"]
             assert statement["Resource"].removesuffix(":*") == resource
 
-    def test_once_is_enough(self, hook: CloudWatchEventsHook, resource: str, logged: Logged) -> None:
+    def test_repeated_grant_changes_nothing(self, hook: CloudWatchEventsHook, resource: str, logged: Logged) -> None:
         hook.grant_permissions(RULE_ARN, [target(resource)])
         before = read_policy(hook, resource)
         hook.grant_permissions(RULE_ARN, [target(resource), target(resource, "again")])
         assert read_policy(hook, resource) == before
 
-    def test_others_keep_theirs(self, hook: CloudWatchEventsHook, resource: str) -> None:
+    def test_other_rules_keep_theirs(self, hook: CloudWatchEventsHook, resource: str) -> None:
         hook.grant_permissions(OTHER_RULE_ARN, [target(resource)])
         before = read_policy(hook, resource)
         hook.grant_permissions(RULE_ARN, [target(resource)])
         after = read_policy(hook, resource)
         assert after[: len(before)] == before
-        assert set(source_arns(hook, resource)) == {RULE_ARN, OTHER_RULE_ARN}
+        assert len(after) > len(before)
         hook.revoke_permissions(RULE_ARN, [target(resource)])
         assert read_policy(hook, resource) == before
 
@@ -131,7 +131,7 @@ class TestGrant:
         before = read_policy(hook, FUNCTION)
         assert [statement["Sid"] for statement in before] == [statement_id(RULE_ARN, FUNCTION)]
         hook.grant_permissions(RULE_ARN, [latest, target(FUNCTION)])
-        assert logged("INFO")[-2].args == (Arn.parse(latest["Arn"]), RULE_ARN)
+        assert logged("INFO")[-1].args == ("Target t", "r")
         hook.revoke_permissions(RULE_ARN, [latest], [target(FUNCTION)])
         assert read_policy(hook, FUNCTION) == before
         hook.revoke_permissions(RULE_ARN, [latest])
@@ -172,7 +172,7 @@ class TestGrant:
             },
         ],
     )
-    def test_what_is_allowed_already_is_left_alone(
+    def test_policy_that_already_allows_it_stays(
         self, aws: None, hook: CloudWatchEventsHook, statement: dict[str, Any]
     ) -> None:
         create_queue(hook)
@@ -183,7 +183,7 @@ class TestGrant:
         hook.revoke_permissions(RULE_ARN, [target(QUEUE)])
         assert read_policy(hook, QUEUE) == before
 
-    def test_function_that_asks_for_the_account_gets_a_statement_that_works(
+    def test_condition_on_the_account_does_not_count_for_a_function(
         self, aws: None, hook: CloudWatchEventsHook
     ) -> None:
         create_function(hook)
@@ -205,16 +205,14 @@ class TestGrant:
         hook.grant_permissions(RULE_ARN, [target(function, DeadLetterConfig={"Arn": queue})])
         assert source_arns(hook, function) == source_arns(hook, queue) == [RULE_ARN]
 
-    def test_target_with_a_role_needs_nothing_but_its_dead_letter_queue(
-        self, aws: None, hook: CloudWatchEventsHook
-    ) -> None:
+    def test_with_a_role_only_the_dead_letter_queue_needs_a_grant(self, aws: None, hook: CloudWatchEventsHook) -> None:
         queue, dead = create_queue(hook), create_queue(hook, "dead")
         role = create_role(hook)
         hook.grant_permissions(RULE_ARN, [target(queue, RoleArn=role, DeadLetterConfig={"Arn": dead})])
         assert read_policy(hook, queue) == []
         assert source_arns(hook, dead) == [RULE_ARN]
 
-    def test_kinds_without_a_policy_are_passed_over(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
+    def test_kinds_without_a_policy_are_ignored(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
         for service in ("lambda", "sqs", "sns", "logs"):
             stub(service)  # and no request
         role = {"RoleArn": "arn:aws:iam::123456789012:role/x"}
@@ -228,29 +226,26 @@ class TestGrant:
             ({}, 1),
             ({"Condition": {"ArnLike": {"aws:SourceArn": "arn:aws:events:*:*:rule/*"}}}, 1),
             ({"Condition": {"Bool": {"aws:SecureTransport": "false"}}}, 0),
-            ({"Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}}, 0),  # only AWS can judge
+            ({"Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}}, 0),  # only AWS can evaluate it
             ({"Action": "sqs:ReceiveMessage"}, 0),
         ],
     )
-    def test_deny_that_forbids_it_all_the_same_gets_a_warning(
+    def test_deny_gets_a_warning(
         self, aws: None, hook: CloudWatchEventsHook, logged: Logged, deny: dict[str, Any], warnings: int
     ) -> None:
         create_queue(hook)
         set_queue_policy(hook, {"Sid": "no", "Effect": "Deny", "Principal": "*", "Action": "sqs:*", **deny})
         hook.grant_permissions(RULE_ARN, [target(QUEUE)])
         assert source_arns(hook, QUEUE)[-1] == RULE_ARN
-        assert [record.args for record in logged("WARNING")] == [(Arn.parse(QUEUE), RULE_ARN, "t")] * warnings
+        assert len(logged("WARNING")) == warnings
 
     def test_policy_of_api_gateway_is_logged_only(self, hook: CloudWatchEventsHook, logged: Logged, stub: Stub) -> None:
         stub("lambda").add_client_error("get_policy", "AccessDenied", "no")
-        with pytest.raises(GrantPermissionsError):  # it went on
+        with pytest.raises(GrantPermissionsError):  # the next target was attempted
             hook.grant_permissions(RULE_ARN, [target(API), target(FUNCTION)])
-        hook._permissions.log_required(RULE_ARN, [target(API)])
         hook.revoke_permissions(RULE_ARN, [target(API)])
-        (warning,), (information,) = logged("WARNING"), logged("INFO")
-        assert warning.getMessage() == information.getMessage()
-        assert isinstance(warning.args, tuple)
-        assert json.loads(str(warning.args[2])) == resource_statements(target(API), RULE_ARN)
+        (warning,) = logged("WARNING")
+        assert warning.args == ("Target t",)
 
     def test_failure_names_target_and_resource(self, aws: None, hook: CloudWatchEventsHook) -> None:
         with pytest.raises(GrantPermissionsError) as caught:
@@ -263,16 +258,16 @@ class TestGrant:
             hook.grant_permissions(RULE_ARN, [target(create_function(hook), DeadLetterConfig={"Arn": QUEUE})])
         assert (caught.value.target_id, caught.value.resource_arn) == ("t", QUEUE)
 
-    def test_function_that_is_missing(self, aws: None, hook: CloudWatchEventsHook) -> None:
+    def test_missing_function(self, aws: None, hook: CloudWatchEventsHook) -> None:
         with pytest.raises(GrantPermissionsError) as caught:
             hook.grant_permissions(RULE_ARN, [target(FUNCTION)])
         assert caught.value.resource_arn == FUNCTION
 
-    def test_others_that_overwrite_for_ever(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
+    def test_policy_that_others_overwrite_again_and_again(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
         sqs = stub("sqs")
         for attempt in range(CHANGE_ATTEMPTS + 1):
             sqs.add_response("get_queue_url", {"QueueUrl": "https://q"})
-            sqs.add_response("get_queue_attributes", {})  # what was written is gone again
+            sqs.add_response("get_queue_attributes", {})  # others overwrote it
             if attempt:
                 sqs.add_response("get_queue_url", {"QueueUrl": "https://q"})
                 sqs.add_response("set_queue_attributes", {})
@@ -282,8 +277,81 @@ class TestGrant:
         assert not caught.value.permanent
 
 
+class TestGrantTopic:
+    """
+    AWS: "You can't use of Condition blocks in Amazon SNS topic policies for EventBridge."
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html#eb-sns-permissions
+    """
+
+    @pytest.fixture(autouse=True)
+    def _topic(self, aws: None, hook: CloudWatchEventsHook) -> None:
+        create_topic(hook)
+
+    @staticmethod
+    def set_policy(hook: CloudWatchEventsHook, *statements: dict[str, Any]) -> None:
+        text = json.dumps({"Version": "2012-10-17", "Statement": statements})
+        hook.client("sns").set_topic_attributes(TopicArn=TOPIC, AttributeName="Policy", AttributeValue=text)
+
+    @staticmethod
+    def allow(sid: str, **members: Any) -> dict[str, Any]:
+        principal = {"Service": "events.amazonaws.com"}
+        allowed = {"Effect": "Allow", "Principal": principal, "Action": "sns:Publish", "Resource": TOPIC}
+        return {"Sid": sid, **allowed, **members}
+
+    @staticmethod
+    def sids(hook: CloudWatchEventsHook) -> list[str]:
+        assert not any("Condition" in each for each in read_policy(hook, TOPIC) if each["Sid"].startswith("CwEvents"))
+        return [statement["Sid"] for statement in read_policy(hook, TOPIC)]
+
+    def test_restriction_by_a_role_is_logged_once(self, hook: CloudWatchEventsHook, logged: Logged) -> None:
+        topics = [target(TOPIC), target(create_topic(hook, "u"), "u")]
+        hook.grant_permissions(RULE_ARN, topics)
+        hook.grant_permissions(RULE_ARN, topics)
+        assert len([record for record in logged("INFO") if "RoleArn" in record.getMessage()]) == 1
+
+    def test_statement_with_a_condition_is_replaced(self, hook: CloudWatchEventsHook) -> None:
+        ours = statement_id(RULE_ARN, TOPIC)
+        self.set_policy(hook, self.allow(ours, Condition={"ArnEquals": {"aws:SourceArn": RULE_ARN}}))
+        hook.grant_permissions(RULE_ARN, [target(TOPIC)])
+        assert self.sids(hook) == [ours]
+
+    @pytest.mark.parametrize(
+        "condition",
+        [
+            {"ArnEquals": {"aws:SourceArn": RULE_ARN}},
+            {"StringEquals": {"aws:SourceAccount": "123456789012"}},
+            {"Bool": {"aws:SecureTransport": "true"}},
+        ],
+    )
+    def test_condition_of_others_does_not_count(self, hook: CloudWatchEventsHook, condition: dict[str, Any]) -> None:
+        self.set_policy(hook, self.allow("theirs", Condition=condition))
+        hook.grant_permissions(RULE_ARN, [target(TOPIC)])
+        assert self.sids(hook) == ["theirs", statement_id(RULE_ARN, TOPIC)]
+
+    def test_statement_of_others_without_a_condition_is_enough(self, hook: CloudWatchEventsHook) -> None:
+        # the statement that AWS's page gives
+        self.set_policy(hook, self.allow("PublishEventsToMyTopic"))
+        hook.grant_permissions(RULE_ARN, [target(TOPIC)])
+        assert self.sids(hook) == ["PublishEventsToMyTopic"]
+
+    def test_each_rule_has_a_statement_of_its_own(self, hook: CloudWatchEventsHook) -> None:
+        hook.grant_permissions(RULE_ARN, [target(TOPIC)])
+        hook.grant_permissions(OTHER_RULE_ARN, [target(TOPIC)])
+        hook.revoke_permissions(RULE_ARN, [target(TOPIC)])
+        assert self.sids(hook)[1:] == [statement_id(OTHER_RULE_ARN, TOPIC)]
+
+    @pytest.mark.parametrize(("condition", "warnings"), [({}, 1), ({"Bool": {"aws:SecureTransport": "false"}}, 0)])
+    def test_deny_gets_a_warning(
+        self, hook: CloudWatchEventsHook, logged: Logged, condition: dict[str, Any], warnings: int
+    ) -> None:
+        self.set_policy(hook, self.allow("no", Effect="Deny", Condition=condition))
+        hook.grant_permissions(RULE_ARN, [target(TOPIC)])
+        assert len(logged("WARNING")) == warnings
+
+
 class TestRevoke:
-    def test_takes_back_what_was_granted(self, hook: CloudWatchEventsHook, resource: str) -> None:
+    def test_revokes_what_was_granted(self, hook: CloudWatchEventsHook, resource: str) -> None:
         before = read_policy(hook, resource)
         hook.grant_permissions(RULE_ARN, [target(resource)])
         hook.revoke_permissions(RULE_ARN, [target(resource)])
@@ -300,7 +368,7 @@ class TestRevoke:
         hook.revoke_permissions(RULE_ARN, targets)
         assert read_policy(hook, FUNCTION) == read_policy(hook, QUEUE) == []
 
-    def test_what_is_kept_stays(self, aws: None, hook: CloudWatchEventsHook) -> None:
+    def test_kept_target_keeps_its_permission(self, aws: None, hook: CloudWatchEventsHook) -> None:
         targets = [target(create_function(hook), DeadLetterConfig={"Arn": create_queue(hook)})]
         hook.grant_permissions(RULE_ARN, targets)
         hook.revoke_permissions(RULE_ARN, targets, [target(QUEUE, "kept")])
@@ -318,7 +386,7 @@ class TestRevoke:
         hook.revoke_permissions(RULE_ARN, [going], [kept])
         assert read_policy(hook, group) == before
 
-    def test_what_is_gone_is_passed_over(self, aws: None, hook: CloudWatchEventsHook) -> None:
+    def test_missing_resource_is_ignored(self, aws: None, hook: CloudWatchEventsHook) -> None:
         present = create_queue(hook, "present")
         hook.grant_permissions(RULE_ARN, [target(present)])
         gone = [QUEUE, FUNCTION, "arn:aws:sns:us-east-1:123456789012:t"]
@@ -333,7 +401,7 @@ class TestRevoke:
 
 
 class TestWithTargets:
-    """Granted and taken back as part of putting and removing targets."""
+    """Granted and revoked as part of putting and removing targets."""
 
     @pytest.fixture(autouse=True)
     def _rule(self, aws: None, hook: CloudWatchEventsHook) -> None:
@@ -343,38 +411,55 @@ class TestWithTargets:
         hook.put_targets("r", [target(create_queue(hook))], grant_permissions=True)
         assert source_arns(hook, QUEUE) == [RULE_ARN]
 
-    def test_put_grants_for_targets_that_are_there_too(self, hook: CloudWatchEventsHook) -> None:
+    def test_put_grants_for_unchanged_targets(self, hook: CloudWatchEventsHook) -> None:
         hook.put_targets("r", [target(create_queue(hook))])
         assert read_policy(hook, QUEUE) == []
         hook.put_targets("r", [target(QUEUE)], grant_permissions=True)
         assert source_arns(hook, QUEUE) == [RULE_ARN]
 
-    def test_no_target_is_put_if_that_fails(self, hook: CloudWatchEventsHook) -> None:
+    def test_no_target_is_put_if_granting_fails(self, hook: CloudWatchEventsHook) -> None:
         with pytest.raises(GrantPermissionsError):
             hook.put_targets("r", [target(create_queue(hook)), target(FUNCTION, "f")], grant_permissions=True)
         assert list(hook.list_targets("r")) == []
 
-    def test_put_logs_what_is_needed_otherwise(self, hook: CloudWatchEventsHook, logged: Logged) -> None:
-        create_queue(hook)
-        hook.put_targets("r", [target(FUNCTION, DeadLetterConfig={"Arn": QUEUE})])
-        told = [record.args for record in logged("INFO") if "grant_permissions" in record.getMessage()]
-        needed = {str(args[1]): json.loads(str(args[2])) for args in told if isinstance(args, tuple)}
-        assert needed.keys() == {FUNCTION, QUEUE}
-        assert needed[QUEUE][0]["Condition"] == {"ArnEquals": {"aws:SourceArn": RULE_ARN}}
-        assert needed[FUNCTION][0]["Action"] == "lambda:InvokeFunction"
+    def test_put_warns_of_a_missing_permission(self, hook: CloudWatchEventsHook, logged: Logged) -> None:
+        dead = {"Arn": create_queue(hook)}
+        hook.put_targets("r", [target(create_function(hook), DeadLetterConfig=dead)])
+        assert [record.args for record in logged("WARNING")] == [("Target t",), ("Dead-letter queue of target t",)]
+        hook.grant_permissions(RULE_ARN, [target(FUNCTION, DeadLetterConfig=dead)])
+        hook.put_targets("r", [target(FUNCTION, DeadLetterConfig=dead)])
+        assert len(logged("WARNING")) == 2
 
-    def test_statement_that_is_logged_is_the_one_that_is_granted(
-        self, hook: CloudWatchEventsHook, logged: Logged
+    def test_put_warns_of_a_missing_resource(self, hook: CloudWatchEventsHook, logged: Logged) -> None:
+        hook.put_targets("r", [target(FUNCTION)])
+        (warning,) = logged("WARNING")
+        assert warning.getMessage() == f"Target t does not exist: {FUNCTION}"
+
+    @pytest.mark.parametrize("arn", [FUNCTION, API])
+    def test_put_goes_on_if_the_policy_cannot_be_read(
+        self, hook: CloudWatchEventsHook, stub: Stub, logged: Logged, arn: str
     ) -> None:
-        create_queue(hook)
-        hook._permissions.log_required(RULE_ARN, [target(QUEUE)])
-        (record,) = logged("INFO")
-        assert isinstance(record.args, tuple)
-        hook.grant_permissions(RULE_ARN, [target(QUEUE)])
-        assert json.loads(str(record.args[2])) == read_policy(hook, QUEUE)
+        if arn == FUNCTION:
+            stub("lambda").add_client_error("get_policy", "AccessDeniedException", "no")
+        assert hook.put_targets("r", [target(arn)]) == ["t"]
+        assert len(logged("WARNING")) == (arn == API)  # whose policy only those who deploy the API can change
+        unchecked = [record.args for record in logged("INFO") if "not checked" in record.getMessage()]
+        assert unchecked == ([("Target t", "lambda:GetPolicy failed: no")] if arn == FUNCTION else [])
+
+    def test_unreachable_service_is_attempted_once(self, hook: CloudWatchEventsHook, logged: Logged) -> None:
+        attempts = []
+
+        def fail(**_: Any) -> None:
+            attempts.append(1)
+            raise ConnectTimeoutError(endpoint_url="https://lambda.us-east-1.amazonaws.com")
+
+        hook.client("lambda").meta.events.register("before-call.lambda.*", fail)
+        assert hook.put_targets("r", [target(FUNCTION, name) for name in "abc"]) == ["a", "b", "c"]
+        assert len(attempts) == 1
+        assert len([record for record in logged("INFO") if "not checked" in record.getMessage()]) == 3
 
     @pytest.mark.parametrize("whole_rule", [False, True])
-    def test_removal_takes_back(self, hook: CloudWatchEventsHook, whole_rule: bool) -> None:
+    def test_removal_revokes(self, hook: CloudWatchEventsHook, whole_rule: bool) -> None:
         dead = {"Arn": create_queue(hook, "dead")}
         targets = [target(create_queue(hook)), target(create_function(hook), "f", DeadLetterConfig=dead)]
         hook.put_targets("r", targets, grant_permissions=True)
@@ -384,12 +469,12 @@ class TestWithTargets:
             hook.remove_targets("r", revoke_permissions=True)
         assert [read_policy(hook, arn) for arn in (QUEUE, FUNCTION, dead["Arn"])] == [[], [], []]
 
-    def test_removal_leaves_permissions_unless_told(self, hook: CloudWatchEventsHook) -> None:
+    def test_removal_leaves_permissions_by_default(self, hook: CloudWatchEventsHook) -> None:
         hook.put_targets("r", [target(create_queue(hook))], grant_permissions=True)
         hook.delete_rule("r")
         assert source_arns(hook, QUEUE) == [RULE_ARN]
 
-    def test_removal_keeps_what_another_target_of_the_rule_uses(self, hook: CloudWatchEventsHook) -> None:
+    def test_removal_keeps_permissions_of_other_targets(self, hook: CloudWatchEventsHook) -> None:
         dead = {"DeadLetterConfig": {"Arn": create_queue(hook, "dead")}}
         targets = [
             target(create_queue(hook), "a", **dead),
@@ -401,7 +486,7 @@ class TestWithTargets:
         assert read_policy(hook, FUNCTION) == read_policy(hook, dead["DeadLetterConfig"]["Arn"]) == []
         assert source_arns(hook, QUEUE) == [RULE_ARN]
 
-    def test_queue_that_is_gone_does_not_hinder_removal(self, hook: CloudWatchEventsHook) -> None:
+    def test_missing_queue_does_not_hinder_removal(self, hook: CloudWatchEventsHook) -> None:
         hook.put_targets("r", [target(create_queue(hook))], grant_permissions=True)
         hook.client("sqs").delete_queue(QueueUrl=hook.client("sqs").get_queue_url(QueueName="q")["QueueUrl"])
         hook.delete_rule("r", revoke_permissions=True)
@@ -409,7 +494,7 @@ class TestWithTargets:
 
 
 def script_revoke(stub: Stub, name: str, code: str | None = None) -> None:
-    """Expect a look for what to take back of a queue, and answer that there is nothing, or with an error."""
+    """Expect a read of a queue's policy, and answer that there is none, or with an error."""
     named = {"QueueName": name, "QueueOwnerAWSAccountId": "123456789012"}
     if code:
         stub("sqs").add_client_error("get_queue_url", code, f"{name}!", expected_params=named)
@@ -419,7 +504,7 @@ def script_revoke(stub: Stub, name: str, code: str | None = None) -> None:
 
 
 class TestRemovalWithTargets:
-    """A target whose permission was not taken back stays on the rule, where the next attempt finds it."""
+    """A target whose permission was not revoked stays on the rule, where the next attempt finds it."""
 
     TARGETS = [target(f"{QUEUE}-{name}", name) for name in "abc"]  # noqa: RUF012
 
@@ -427,9 +512,10 @@ class TestRemovalWithTargets:
     def test_failure_leaves_all_targets(
         self, hook: CloudWatchEventsHook, events: Stubber, stub: Stub, whole_rule: bool
     ) -> None:
-        answers = [("list_targets_by_rule", {"Targets": self.TARGETS}), ("describe_rule", RULE)]
-        for operation, answer in reversed(answers) if whole_rule else answers:
-            events.add_response(operation, answer)
+        if whole_rule:
+            events.add_response("describe_rule", RULE)
+        events.add_response("list_targets_by_rule", {"Targets": self.TARGETS})
+        events.add_response("describe_rule", RULE)
         script_revoke(stub, "q-a", "AccessDenied")
         script_revoke(stub, "q-b")
         script_revoke(stub, "q-c", "AccessDenied")
@@ -441,7 +527,7 @@ class TestRemovalWithTargets:
         assert ["q-a!" in str(caught.value), "q-c!" in str(caught.value)] == [True, True]
         assert not caught.value.permanent
 
-    def test_next_attempt_takes_back_the_rest(self, aws: None, hook: CloudWatchEventsHook) -> None:
+    def test_next_attempt_revokes_the_rest(self, aws: None, hook: CloudWatchEventsHook) -> None:
         hook.put_rule("r", event_pattern={"source": ["com.company.app"]})
         targets = [target(create_queue(hook)), target(create_topic(hook), "topic")]
         hook.put_targets("r", targets, grant_permissions=True)
@@ -454,7 +540,7 @@ class TestRemovalWithTargets:
         assert read_policy(hook, QUEUE) == []
         assert hook.find_rule("r") is None
 
-    def test_no_way_to_one_service_does_not_hinder_others(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
+    def test_unreachable_service_does_not_hinder_others(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
         def fail(**_: Any) -> None:
             raise ConnectTimeoutError(endpoint_url="https://lambda.us-east-1.amazonaws.com")
 

@@ -20,13 +20,13 @@ from airflow_cwevents.hooks import CloudWatchEventsHook
 from tests.conftest import Logged
 
 RULE_ARN = "arn:aws:events:us-east-1:123456789012:rule/r"
-FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:f"
+TARGET = "arn:aws:events:us-east-1:123456789012:target/stop-instance"
 NO_RULE = ("ResourceNotFoundException", "Rule r does not exist on EventBus default.")
 HAS_TARGETS = ("ValidationException", "Rule can't be deleted since it has targets.")
 
 
 def target(number: int) -> dict[str, Any]:
-    return {"Id": f"t{number}", "Arn": FUNCTION}
+    return {"Id": f"t{number}", "Arn": TARGET}
 
 
 def names(*numbers: int) -> list[str]:
@@ -54,19 +54,19 @@ def script_remove(events: Stubber, *numbers: int, **members: Any) -> None:
 class TestRemoveTargets:
     def test_by_id(self, rule: str, hook: CloudWatchEventsHook, logged: Logged) -> None:
         assert hook.remove_targets(rule, ["t2", "t0"]) == names(0, 2)
-        assert logged("INFO")[-1].args == ("r", names(0, 2))
+        assert logged("INFO")[-1].getMessage() == "Rule r: removed 2 targets (t0, t2), 2 left"
         assert [each["Id"] for each in hook.list_targets(rule)] == names(1, 3)
 
     def test_all(self, rule: str, hook: CloudWatchEventsHook) -> None:
         assert hook.remove_targets(rule) == names(0, 1, 2, 3)
         assert list(hook.list_targets(rule)) == []
 
-    def test_those_that_the_rule_has_not_are_passed_over(self, rule: str, hook: CloudWatchEventsHook) -> None:
+    def test_unknown_ids_are_ignored(self, rule: str, hook: CloudWatchEventsHook) -> None:
         assert hook.remove_targets(rule, ["t9", "t1"]) == names(1)
         assert len(list(hook.list_targets(rule))) == 3
 
     @pytest.mark.parametrize("target_ids", [[], ["t9"]])
-    def test_none_of_them_asks_for_nothing(
+    def test_only_unknown_ids_make_no_request(
         self, hook: CloudWatchEventsHook, events: Stubber, target_ids: list[str]
     ) -> None:
         script_list(events, 0, 1)
@@ -75,7 +75,7 @@ class TestRemoveTargets:
     def test_ids_can_be_read_once_only(self, rule: str, hook: CloudWatchEventsHook) -> None:
         assert hook.remove_targets(rule, iter(["t1", "t0"])) == names(0, 1)
 
-    def test_text_is_no_list_of_ids(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
+    def test_string_is_not_a_list_of_ids(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
         with pytest.raises(InvalidInputError) as caught:
             hook.remove_targets("r", "t10")  # which has t1 in it
         assert caught.value.place == "target_ids"
@@ -95,17 +95,17 @@ class TestRemoveTargets:
 
 
 class TestDeleteRule:
-    def test_takes_its_targets_with_it(self, rule: str, hook: CloudWatchEventsHook) -> None:
+    def test_deletes_its_targets(self, rule: str, hook: CloudWatchEventsHook) -> None:
         hook.delete_rule(rule)
         assert hook.find_rule(rule) is None
 
-    def test_without_targets_asks_for_no_removal(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
+    def test_without_targets_nothing_is_removed(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
         events.add_response("describe_rule", {"Name": "r", "Arn": RULE_ARN}, {"Name": "r", "EventBusName": "orders"})
         script_list(events, EventBusName="orders")
         events.add_response("delete_rule", {}, {"Name": "r", "EventBusName": "orders"})
         hook.delete_rule("r", "orders")
 
-    def test_more_targets_than_a_request_takes(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
+    def test_more_targets_than_a_request_holds(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
         events.add_response("describe_rule", {"Name": "r", "Arn": RULE_ARN}, {"Name": "r"})
         script_list(events, *range(11))
         script_remove(events, *range(10))
@@ -113,7 +113,7 @@ class TestDeleteRule:
         events.add_response("delete_rule", {}, {"Name": "r"})
         hook.delete_rule("r")
 
-    def test_rule_that_is_gone_is_fine(self, aws: None, hook: CloudWatchEventsHook, logged: Logged) -> None:
+    def test_missing_rule_is_fine(self, aws: None, hook: CloudWatchEventsHook, logged: Logged) -> None:
         hook.delete_rule("r")
         assert [record.args for record in logged("INFO")] == [("r",)]
 
@@ -138,7 +138,7 @@ class TestDeleteRule:
     def test_targets_that_linger(
         self, hook: CloudWatchEventsHook, events: Stubber, error: tuple[str, str], logged: Logged
     ) -> None:
-        events.add_response("describe_rule", {"Name": "r", "Arn": RULE_ARN}, {"Name": "r"})
+        events.add_response("describe_rule", {"Name": "r", "Arn": RULE_ARN, "State": "ENABLED"}, {"Name": "r"})
         script_list(events, 0)
         script_remove(events, 0)
         events.add_client_error("delete_rule", *error, expected_params={"Name": "r"})
@@ -147,9 +147,9 @@ class TestDeleteRule:
         script_list(events)
         events.add_response("delete_rule", {}, {"Name": "r"})
         hook.delete_rule("r")
-        assert logged("INFO")[-1].args == (RULE_ARN,)
+        assert logged("INFO")[-1].args == ("r", "ENABLED", RULE_ARN)
 
-    def test_targets_that_linger_for_ever(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
+    def test_targets_that_linger_too_long(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
         events.add_response("describe_rule", {"Name": "r", "Arn": RULE_ARN}, {"Name": "r"})
         for _ in range(TARGET_ATTEMPTS):
             script_list(events)

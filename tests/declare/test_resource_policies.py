@@ -8,18 +8,17 @@ from botocore.exceptions import ClientError
 from tenacity import wait_none
 
 from airflow_cwevents._aws.arns import Arn
+from airflow_cwevents._declare.document_policies import CHANGE_ATTEMPTS, PolicyOverwrittenError, ResourcePolicy
 from airflow_cwevents._declare.resource_policies import (
-    CHANGE_ATTEMPTS,
     LOGS_POLICY_NAME,
     MAX_LOGS_POLICY_LENGTH,
     FunctionPolicy,
     LogsPolicy,
-    PolicyOverwrittenError,
-    ResourcePolicy,
     resource_policy,
 )
 from airflow_cwevents.hooks import CloudWatchEventsHook
-from airflow_cwevents.iam.documents import Policy, Statement, resource_statements, statements_of
+from airflow_cwevents.iam.documents import Policy, Statement, statements_of
+from airflow_cwevents.iam.grants import Grant, target_grants
 from tests.conftest import Stub
 from tests.declare.resources import OTHER_RULE_ARN, RULE_ARN, create_log_group, create_topic
 
@@ -59,8 +58,12 @@ def policy_of(hook: CloudWatchEventsHook, arn: str) -> ResourcePolicy:
     return resource_policy(hook.client, parsed, wait_none())
 
 
+def grants(arn: str, rule_arn: str = RULE_ARN) -> list[Grant]:
+    return target_grants({"Id": "t", "Arn": arn}, rule_arn)
+
+
 def statements(arn: str, rule_arn: str = RULE_ARN) -> list[Statement]:
-    return resource_statements({"Id": "t", "Arn": arn}, rule_arn)
+    return [grant.statement for grant in grants(arn, rule_arn)]
 
 
 def document(*given: Statement) -> str:
@@ -86,63 +89,61 @@ class TestQueue:
         self.script_read(stub, nothing)
         self.script_write(stub, document(*statements(QUEUE)))
         self.script_read(stub, document(*statements(QUEUE)))
-        policy_of(hook, QUEUE).add(statements(QUEUE))
+        policy_of(hook, QUEUE).add(grants(QUEUE))
 
     def test_further_statement(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
         self.script_read(stub, document(THEIRS))
         self.script_write(stub, document(THEIRS, *statements(QUEUE)))
         self.script_read(stub, document(THEIRS, *statements(QUEUE)))
-        policy_of(hook, QUEUE).add(statements(QUEUE))
+        policy_of(hook, QUEUE).add(grants(QUEUE))
 
-    def test_single_statement_without_a_list_and_what_else_the_policy_says(
-        self, hook: CloudWatchEventsHook, stub: Stub
-    ) -> None:
+    def test_single_statement_without_a_list_and_other_members(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
         self.script_read(stub, json.dumps({"Version": "2008-10-17", "Id": "i", "Statement": THEIRS}))
         after = json.dumps({"Version": "2008-10-17", "Id": "i", "Statement": [THEIRS, *statements(QUEUE)]})
         self.script_write(stub, after)
         self.script_read(stub, after)
-        policy_of(hook, QUEUE).add(statements(QUEUE))
+        policy_of(hook, QUEUE).add(grants(QUEUE))
 
-    def test_statement_that_is_there_is_not_written_again(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
+    def test_present_statement_is_not_written_again(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
         self.script_read(stub, document(*statements(QUEUE)))
-        policy_of(hook, QUEUE).add(statements(QUEUE))
+        policy_of(hook, QUEUE).add(grants(QUEUE))
 
-    def test_statement_that_was_tampered_with_is_mended(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
+    def test_changed_statement_is_replaced(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
         (ours,) = statements(QUEUE)
         self.script_read(stub, document({**ours, "Effect": "Deny"}, THEIRS))
         self.script_write(stub, document(THEIRS, ours))
         self.script_read(stub, document(THEIRS, ours))
-        policy_of(hook, QUEUE).add([ours])
+        policy_of(hook, QUEUE).add(grants(QUEUE))
 
-    def test_change_is_looked_for_and_made_again(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
+    def test_overwritten_change_is_made_again(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
         others = statements(QUEUE, OTHER_RULE_ARN)
         self.script_read(stub, None)
         self.script_write(stub, document(*statements(QUEUE)))
         self.script_read(stub, document(*others))  # which another task wrote over ours
         self.script_write(stub, document(*others, *statements(QUEUE)))
         self.script_read(stub, document(*others, *statements(QUEUE)))
-        policy_of(hook, QUEUE).add(statements(QUEUE))
+        policy_of(hook, QUEUE).add(grants(QUEUE))
 
-    def test_removal_is_looked_for_and_made_again(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
+    def test_overwritten_removal_is_made_again(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
         others = statements(QUEUE, OTHER_RULE_ARN)
         self.script_read(stub, document(*statements(QUEUE)))
         self.script_write(stub, "")
         self.script_read(stub, document(*statements(QUEUE), *others))  # by one who had read before that
         self.script_write(stub, document(*others))
         self.script_read(stub, document(*others))
-        policy_of(hook, QUEUE).remove(statements(QUEUE))
+        policy_of(hook, QUEUE).remove(grants(QUEUE))
 
-    def test_it_gives_up_some_time(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
+    def test_attempts_are_limited(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
         for _ in range(CHANGE_ATTEMPTS):
             self.script_read(stub, document(THEIRS))
             self.script_write(stub, document(THEIRS, *statements(QUEUE)))
         with pytest.raises(PolicyOverwrittenError):
-            policy_of(hook, QUEUE).add(statements(QUEUE))
+            policy_of(hook, QUEUE).add(grants(QUEUE))
 
-    def test_errors_are_not_tried_again(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
+    def test_errors_are_not_retried(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
         stub("sqs").add_client_error("get_queue_url", "AccessDenied", "no")
         with pytest.raises(ClientError):
-            policy_of(hook, QUEUE).add(statements(QUEUE))
+            policy_of(hook, QUEUE).add(grants(QUEUE))
 
 
 class TestTopic:
@@ -153,20 +154,18 @@ class TestTopic:
         sns.add_response("get_topic_attributes", {"Attributes": {"Policy": before}}, {"TopicArn": TOPIC})
         sns.add_response("set_topic_attributes", {}, written)
         sns.add_response("get_topic_attributes", {"Attributes": {"Policy": after}}, {"TopicArn": TOPIC})
-        policy_of(hook, TOPIC).add(statements(TOPIC))
+        policy_of(hook, TOPIC).add(grants(TOPIC))
 
-    def test_policy_of_a_new_topic_takes_the_place_of_the_last_statement(
-        self, hook: CloudWatchEventsHook, stub: Stub
-    ) -> None:
+    def test_default_policy_replaces_the_last_statement(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
         sns = stub("sns")
         default = json.dumps(NEW_TOPICS_POLICY)
         written = {"TopicArn": TOPIC, "AttributeName": "Policy", "AttributeValue": default}
         sns.add_response("get_topic_attributes", {"Attributes": {"Policy": document(*statements(TOPIC))}})
         sns.add_response("set_topic_attributes", {}, written)
         sns.add_response("get_topic_attributes", {"Attributes": {"Policy": default}})
-        policy_of(hook, TOPIC).remove(statements(TOPIC))
+        policy_of(hook, TOPIC).remove(grants(TOPIC))
 
-    def test_that_policy_is_what_a_new_topic_has(self, aws: None, hook: CloudWatchEventsHook) -> None:
+    def test_new_topic_has_the_default_policy(self, aws: None, hook: CloudWatchEventsHook) -> None:
         assert policy_of(hook, create_topic(hook)).read() == NEW_TOPICS_POLICY
 
 
@@ -190,38 +189,49 @@ class TestFunction:
             "SourceArn": RULE_ARN,
         }
 
-    def as_aws_returns_it(self, source_arn: str = RULE_ARN) -> Statement:
+    def as_aws_returns_it(self) -> Statement:
         (ours,) = statements(FUNCTION)
-        return {**ours, "Condition": {"ArnLike": {"AWS:SourceArn": source_arn}}}
+        return {**ours, "Condition": {"ArnLike": {"AWS:SourceArn": RULE_ARN}}}
 
     def test_no_policy_yet(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
         self.script_read(stub)
         stub("lambda").add_response("add_permission", {}, self.added())
-        policy_of(hook, FUNCTION).add(statements(FUNCTION))
+        policy_of(hook, FUNCTION).add(grants(FUNCTION))
 
-    def test_statement_that_is_there_is_not_added_again(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
+    def test_present_statement_is_not_added_again(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
         self.script_read(stub, self.as_aws_returns_it())
-        policy_of(hook, FUNCTION).add(statements(FUNCTION))
+        policy_of(hook, FUNCTION).add(grants(FUNCTION))
 
-    def test_statement_that_was_tampered_with_is_replaced(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
-        self.script_read(stub, self.as_aws_returns_it(OTHER_RULE_ARN))
+    @pytest.mark.parametrize(
+        "condition",
+        [
+            {"ArnLike": {"AWS:SourceArn": OTHER_RULE_ARN}},
+            {"ArnLike": {"AWS:SourceArn": f"{RULE_ARN}-other"}},
+            # with which EventBridge's events do not arrive
+            {"ArnLike": {"AWS:SourceArn": RULE_ARN}, "StringEquals": {"AWS:SourceAccount": "123456789012"}},
+        ],
+    )
+    def test_changed_statement_is_replaced(
+        self, hook: CloudWatchEventsHook, stub: Stub, condition: dict[str, Any]
+    ) -> None:
+        self.script_read(stub, {**self.as_aws_returns_it(), "Condition": condition})
         removed = {**self.NAMED, "StatementId": statements(FUNCTION)[0]["Sid"]}
         stub("lambda").add_response("remove_permission", {}, removed)
         stub("lambda").add_response("add_permission", {}, self.added())
-        policy_of(hook, FUNCTION).add(statements(FUNCTION))
+        policy_of(hook, FUNCTION).add(grants(FUNCTION))
 
     def test_another_task_that_adds_the_same_at_the_same_time(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
         self.script_read(stub)
         message = "The statement id provided already exists. Please provide a new statement id, or remove it."
         stub("lambda").add_client_error("add_permission", "ResourceConflictException", message)
         self.script_read(stub, self.as_aws_returns_it())
-        policy_of(hook, FUNCTION).add(statements(FUNCTION))
+        policy_of(hook, FUNCTION).add(grants(FUNCTION))
 
     def test_only_ours_is_removed(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
         self.script_read(stub, {**THEIRS, "Action": "lambda:*"}, self.as_aws_returns_it())
         removed = {**self.NAMED, "StatementId": statements(FUNCTION)[0]["Sid"]}
         stub("lambda").add_response("remove_permission", {}, removed)
-        policy_of(hook, FUNCTION).remove(statements(FUNCTION))
+        policy_of(hook, FUNCTION).remove(grants(FUNCTION))
 
     def test_missing_function(self, aws: None, hook: CloudWatchEventsHook) -> None:
         with pytest.raises(ClientError) as caught:
@@ -236,7 +246,7 @@ class TestFunction:
             (f"{FUNCTION}:3", {**NAMED, "Qualifier": "3"}),
         ],
     )
-    def test_version_or_alias_is_named_apart(
+    def test_version_or_alias_is_the_qualifier(
         self, hook: CloudWatchEventsHook, stub: Stub, arn: str, expected: dict[str, str]
     ) -> None:
         stub("lambda").add_response("get_policy", {"Policy": document(THEIRS)}, expected)
@@ -252,18 +262,18 @@ class TestLogs:
         return {policy["policyName"]: json.loads(policy["policyDocument"]) for policy in listed}
 
     @staticmethod
-    def padded(sid: str, length: int, beside: int = 0) -> Statement:
-        """Return a statement that makes a policy of a length, beside as many characters of others."""
-        statement = {"Sid": sid, "Pad": ""}
+    def padded(sid: str, length: int, beside: int = 0) -> Grant:
+        """Return a grant that makes a policy of a length, next to that many characters of other statements."""
+        statement = Grant(sid, "", GROUP, None).statement
         alone = json.dumps({"Version": "2012-10-17", "Statement": [statement]}, separators=(",", ":"))
-        return {**statement, "Pad": "x" * (length - len(alone) - beside)}
+        return Grant(sid, "x" * (length - len(alone) - beside), GROUP, None)
 
     def test_rules_share_a_policy(self, aws: None, hook: CloudWatchEventsHook) -> None:
         theirs = document(THEIRS)
         hook.client("logs").put_resource_policy(policyName="theirs", policyDocument=theirs)
         group = create_log_group(hook)
-        policy_of(hook, group).add(statements(group))
-        policy_of(hook, group).add(statements(group, OTHER_RULE_ARN))
+        policy_of(hook, group).add(grants(group))
+        policy_of(hook, group).add(grants(group, OTHER_RULE_ARN))
         present = self.present(hook)
         assert present.keys() == {"theirs", LOGS_POLICY_NAME}
         assert present["theirs"] == json.loads(theirs)
@@ -280,7 +290,7 @@ class TestLogs:
         self, aws: None, hook: CloudWatchEventsHook, length: int, names: list[str]
     ) -> None:
         first = self.padded("a", 1000)
-        comma_and_first = len(json.dumps(first, separators=(",", ":"))) + 1
+        comma_and_first = len(json.dumps(first.statement, separators=(",", ":"))) + 1
         policy = policy_of(hook, GROUP)
         policy.add([first])
         policy.add([self.padded("b", length, beside=comma_and_first)])
@@ -291,7 +301,7 @@ class TestLogs:
         group = create_log_group(hook)
         hook.client("logs").put_resource_policy(policyName="theirs", policyDocument=document(THEIRS))
         for rule in rules:
-            policy_of(hook, group).add(statements(group, rule))
+            policy_of(hook, group).add(grants(group, rule))
         listed = hook.client("logs").describe_resource_policies()["resourcePolicies"]
         assert len(listed) > 2
         assert max(len(policy["policyDocument"]) for policy in listed) <= MAX_LOGS_POLICY_LENGTH
@@ -300,10 +310,10 @@ class TestLogs:
             ["theirs", *wanted]
         )
         for rule in rules:
-            policy_of(hook, group).remove(statements(group, rule))
+            policy_of(hook, group).remove(grants(group, rule))
         assert self.present(hook) == {"theirs": json.loads(document(THEIRS))}
 
-    def test_room_that_was_given_back_is_used_again(self, aws: None, hook: CloudWatchEventsHook) -> None:
+    def test_freed_room_is_used_again(self, aws: None, hook: CloudWatchEventsHook) -> None:
         policy = policy_of(hook, GROUP)
         policy.add([self.padded("a", MAX_LOGS_POLICY_LENGTH)])
         policy.add([self.padded("b", 1000)])
@@ -318,10 +328,11 @@ class TestLogs:
         }
         stub("logs").add_response("describe_resource_policies", first, {})
         stub("logs").add_response("describe_resource_policies", second, {"nextToken": "t"})
-        policy_of(hook, GROUP).add(statements(GROUP))  # there already, on the second page
+        policy_of(hook, GROUP).add(grants(GROUP))  # there already, on the second page
 
-    def test_conflict_is_tried_again(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
-        logs, none = stub("logs"), {"resourcePolicies": []}
+    def test_conflict_is_retried(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
+        logs = stub("logs")
+        none: dict[str, Any] = {"resourcePolicies": []}
         text = json.dumps(json.loads(document(*statements(GROUP))), separators=(",", ":"))
         written = {"policyName": LOGS_POLICY_NAME, "policyDocument": text}
         logs.add_response("describe_resource_policies", none)
@@ -329,13 +340,13 @@ class TestLogs:
         logs.add_response("describe_resource_policies", none)
         logs.add_response("put_resource_policy", {}, written)
         logs.add_response("describe_resource_policies", {"resourcePolicies": [written]})
-        policy_of(hook, GROUP).add(statements(GROUP))
+        policy_of(hook, GROUP).add(grants(GROUP))
 
     def test_account_that_has_ten_policies_already(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
         stub("logs").add_response("describe_resource_policies", {"resourcePolicies": []})
         stub("logs").add_client_error("put_resource_policy", "LimitExceededException", "Resource limit exceeded.")
         with pytest.raises(ClientError) as caught:
-            policy_of(hook, GROUP).add(statements(GROUP))
+            policy_of(hook, GROUP).add(grants(GROUP))
         assert caught.value.response["Error"]["Code"] == "LimitExceededException"
 
     def test_no_policies_at_all(self, aws: None, hook: CloudWatchEventsHook) -> None:

@@ -42,7 +42,7 @@ class TestRuleRequest:
             "EventBusName": "default",
         }
 
-    def test_what_is_left_out_is_not_sent(self) -> None:
+    def test_omitted_argument_is_not_sent(self) -> None:
         assert rule_request("r", schedule_expression="rate(1 day)") == {
             "Name": "r",
             "ScheduleExpression": "rate(1 day)",
@@ -53,7 +53,7 @@ class TestRuleRequest:
         }
 
     @pytest.mark.parametrize("pattern", [PATTERN, json.dumps(PATTERN), MappingProxyType(PATTERN)])
-    def test_pattern_becomes_compact_text(self, pattern: Any) -> None:
+    def test_pattern_becomes_compact_json(self, pattern: Any) -> None:
         assert rule_request("r", event_pattern=pattern)["EventPattern"] == PATTERN_TEXT
 
     @pytest.mark.parametrize("name", ["a", "x" * 64, "A-Z_a.z0-9", "-", "."])
@@ -95,14 +95,14 @@ class TestRuleRequest:
     )
     def test_length(self, argument: str, member: str, limit: int) -> None:
         for length in (limit - 1, limit):
-            request = rule_request("r", event_pattern=PATTERN, **{argument: "é" * length})  # type: ignore[arg-type]
+            request = rule_request("r", event_pattern=PATTERN, **{argument: "é" * length})
             assert request[member] == "é" * length
         error = refusal(**{argument: "é" * (limit + 1)})
         assert error.place == argument
-        assert f"{limit + 1} characters, of at most {limit}" in error.reason
+        assert f"{limit + 1} characters; the maximum is {limit}" in error.reason
 
     @pytest.mark.parametrize("argument", ["description", "role_arn"])
-    def test_what_is_no_text(self, argument: str) -> None:
+    def test_value_must_be_a_string(self, argument: str) -> None:
         error = refusal(**{argument: 7})
         assert (error.place, error.value) == (argument, 7)
         assert "int" in error.reason
@@ -152,7 +152,7 @@ class TestRuleRequest:
         assert error.place == "event_pattern.detail.state"
 
     @pytest.mark.parametrize("pattern", ["{}", "[]", "text", '{"source": ["a"]'])
-    def test_bad_pattern_text(self, pattern: str) -> None:
+    def test_invalid_pattern_string(self, pattern: str) -> None:
         error = refusal(event_pattern=pattern)
         assert isinstance(error, InvalidEventPatternError)
         assert error.path == ""
@@ -215,13 +215,13 @@ class TestChanges:
         request = {key: value for key, value in self.REQUEST.items() if key != member}
         assert changes({**self.RULE, member: ""}, request) == []
 
-    def test_pattern_that_is_written_otherwise_is_no_change(self) -> None:
+    def test_equal_json_is_no_change(self) -> None:
         present = {**self.RULE, "EventPattern": '{ "detail": {"b": [1], "a": ["x"]},\n "source": ["s"] }'}
         request = {**self.REQUEST, "EventPattern": '{"source":["s"],"detail":{"a":["x"],"b":[1]}}'}
         assert changes(present, request) == []
 
     @pytest.mark.parametrize("member", ["Description", "RoleArn"])
-    def test_other_text_that_is_written_otherwise_is_a_change(self, member: str) -> None:
+    def test_different_string_is_a_change(self, member: str) -> None:
         present = {**self.RULE, member: '{"a": 1}'}
         request = {**self.REQUEST, member: '{"a":1}'}
         assert changes(present, request) == [Change(member, '{"a": 1}', '{"a":1}')]
@@ -262,14 +262,14 @@ class TestTags:
             [None],
         ],
     )
-    def test_what_is_neither(self, tags: Any) -> None:
+    def test_neither_dict_nor_list(self, tags: Any) -> None:
         with pytest.raises(InvalidInputError) as caught:
             normalise_tags(tags)
         assert (caught.value.place, caught.value.value) == ("tags", tags)
         assert '"Key"' in caught.value.remedy
 
     @pytest.mark.parametrize("tags", [{"a": "1", "b": None}, [{"Key": "a", "Value": ""}, {"Key": "b", "Value": None}]])
-    def test_value_that_is_none(self, tags: Any) -> None:
+    def test_none_value_is_refused(self, tags: Any) -> None:
         with pytest.raises(InvalidInputError) as caught:
             normalise_tags(tags)
         assert (caught.value.place, caught.value.value) == ("tags.b", None)

@@ -15,6 +15,7 @@ from airflow_cwevents.exceptions import (
     RuleNotFoundError,
 )
 from airflow_cwevents.hooks import CloudWatchEventsHook
+from tests.conftest import Logged
 
 ARN = "arn:aws:events:us-east-1:123456789012:rule/r"
 PATTERN = {"source": ["com.company.app"]}
@@ -28,7 +29,7 @@ def on_bus(name: str | None) -> dict[str, str]:
 
 
 class TestDescribeRule:
-    def test_gives_the_members_of_the_response(self, aws: None, hook: CloudWatchEventsHook) -> None:
+    def test_returns_the_members_of_the_response(self, aws: None, hook: CloudWatchEventsHook) -> None:
         hook.conn.put_rule(Name="r", ScheduleExpression="rate(1 day)", Description="d", State="DISABLED")
         described = hook.describe_rule("r")
         assert described == {**described, "Arn": ARN, "ScheduleExpression": "rate(1 day)", "State": "DISABLED"}
@@ -64,11 +65,11 @@ class TestDescribeRule:
 
 
 class TestFindRule:
-    def test_gives_a_rule_that_is_there(self, aws: None, hook: CloudWatchEventsHook) -> None:
+    def test_returns_an_existing_rule(self, aws: None, hook: CloudWatchEventsHook) -> None:
         hook.conn.put_rule(Name="r", ScheduleExpression="rate(1 day)")
         assert (hook.find_rule("r") or {})["Arn"] == ARN
 
-    def test_gives_none_for_a_missing_rule(self, aws: None, hook: CloudWatchEventsHook) -> None:
+    def test_returns_none_for_a_missing_rule(self, aws: None, hook: CloudWatchEventsHook) -> None:
         assert hook.find_rule("r") is None
 
     def test_missing_bus_is_an_error(self, aws: None, hook: CloudWatchEventsHook) -> None:
@@ -101,7 +102,7 @@ class TestListRules:
         events.add_response("list_rules", {"Rules": [{"Name": "r"}]}, {"NextToken": "u"})
         assert [rule["Name"] for rule in hook.list_rules()] == ["r"]
 
-    def test_page_is_not_asked_for_before_it_is_needed(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
+    def test_page_is_not_requested_before_it_is_needed(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
         listed = hook.list_rules()  # nothing is scripted yet: a request would fail
         events.add_response("list_rules", {"Rules": [{"Name": "a"}, {"Name": "b"}], "NextToken": "t"}, {})
         assert [rule["Name"] for rule in islice(listed, 2)] == ["a", "b"]
@@ -116,7 +117,7 @@ class TestListRules:
 
 @pytest.fixture(params=["enable_rule", "disable_rule"])
 def switch(request: pytest.FixtureRequest) -> str:
-    """Give the name of each method that switches a rule on or off."""
+    """Return the name of each method that enables or disables a rule."""
     return str(request.param)
 
 
@@ -129,11 +130,29 @@ class TestSwitch:
         assert hook.describe_rule("r")["State"] == "ENABLED"
 
     @pytest.mark.parametrize("bus", [None, "orders"])
-    def test_names_the_bus_it_is_given(
-        self, hook: CloudWatchEventsHook, events: Stubber, switch: str, bus: str | None
-    ) -> None:
+    def test_names_the_bus(self, hook: CloudWatchEventsHook, events: Stubber, switch: str, bus: str | None) -> None:
+        events.add_response("describe_rule", {"Arn": ARN}, {"Name": "r", **on_bus(bus)})
         events.add_response(switch, {}, {"Name": "r", **on_bus(bus)})
         getattr(hook, switch)("r", bus)
+
+    def test_logs_the_state_before(self, aws: None, hook: CloudWatchEventsHook, logged: Logged) -> None:
+        hook.put_rule("r", event_pattern=PATTERN)
+        for switch in (hook.enable_rule, hook.disable_rule, hook.disable_rule, hook.enable_rule):
+            switch("r")
+        assert [record.getMessage() for record in logged("INFO")[1:]] == [
+            "Rule r was already ENABLED",
+            "Disabled rule r (was ENABLED)",
+            "Rule r was already DISABLED",
+            "Enabled rule r (was DISABLED)",
+        ]
+
+    def test_describe_rule_is_optional(
+        self, hook: CloudWatchEventsHook, events: Stubber, logged: Logged, switch: str
+    ) -> None:
+        events.add_client_error("describe_rule", "AccessDeniedException", "no")
+        events.add_response(switch, {})
+        getattr(hook, switch)("r")
+        assert logged("INFO")[-1].args == (f"{switch.split('_')[0].capitalize()}d", "r", "")
 
     def test_missing_rule(self, aws: None, hook: CloudWatchEventsHook, switch: str) -> None:
         with pytest.raises(RuleNotFoundError) as caught:
@@ -141,11 +160,12 @@ class TestSwitch:
         assert caught.value.rule == "r"
 
     def test_missing_bus(self, hook: CloudWatchEventsHook, events: Stubber, switch: str) -> None:
-        events.add_client_error(switch, *NO_BUS)
+        events.add_client_error("describe_rule", *NO_BUS)
         with pytest.raises(EventBusNotFoundError):
             getattr(hook, switch)("r", "orders")
 
     def test_managed_rule(self, hook: CloudWatchEventsHook, events: Stubber, switch: str) -> None:
+        events.add_response("describe_rule", {"Arn": ARN})
         events.add_client_error(switch, "ManagedRuleException", "r is a managed rule.")
         with pytest.raises(ManagedRuleError) as caught:
             getattr(hook, switch)("r")
@@ -161,7 +181,7 @@ class TestTestEventPattern:
     @pytest.mark.parametrize("result", [True, False])
     @pytest.mark.parametrize("pattern", [PATTERN, '{ "source": ["com.company.app"] }'])
     @pytest.mark.parametrize("event", [EVENT, EVENT_TEXT])
-    def test_asks_aws(
+    def test_requests_aws(
         self, hook: CloudWatchEventsHook, events: Stubber, pattern: Any, event: Any, result: bool
     ) -> None:
         expected = {"EventPattern": '{"source":["com.company.app"]}', "Event": EVENT_TEXT}
@@ -173,14 +193,14 @@ class TestTestEventPattern:
             hook.test_event_pattern({"source": "com.company.app"}, EVENT)
         assert caught.value.path == "source"
 
-    def test_pattern_that_only_aws_can_judge(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
+    def test_pattern_that_only_aws_can_evaluate(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
         message = "Event pattern is not valid. Reason: Rule is too complex"
         events.add_client_error("test_event_pattern", "InvalidEventPatternException", message)
         with pytest.raises(InvalidEventPatternError) as caught:
             hook.test_event_pattern(PATTERN, EVENT)
         assert caught.value.reason == "Rule is too complex"
 
-    def test_bad_event_is_awss_to_judge(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
+    def test_bad_event_is_left_to_aws(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
         events.add_client_error("test_event_pattern", "ValidationException", "Parameter Event is not valid.")
         with pytest.raises(ClientError):
             hook.test_event_pattern(PATTERN, {})

@@ -23,12 +23,12 @@ from airflow_cwevents.exceptions import (
 from airflow_cwevents.hooks import CloudWatchEventsHook
 
 RULE_ARN = "arn:aws:events:us-east-1:123456789012:rule/r"
-FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:f"
+TARGET = "arn:aws:events:us-east-1:123456789012:target/stop-instance"
 BUSY, DENIED = "ConcurrentModificationException", "AccessDeniedException"
 
 
 def target(name: str) -> dict[str, Any]:
-    return {"Id": name, "Arn": FUNCTION}
+    return {"Id": name, "Arn": TARGET}
 
 
 class Operation(NamedTuple):
@@ -76,7 +76,7 @@ def remove(hook: CloudWatchEventsHook, events: Stubber) -> Operation:
 
 @pytest.fixture(params=["put", "remove"])
 def operation(request: pytest.FixtureRequest) -> Operation:
-    """Give both operations in turn."""
+    """Return both operations in turn."""
     given: Operation = request.getfixturevalue(request.param)
     return given
 
@@ -96,7 +96,7 @@ class TestFailedEntries:
         assert caught.value.failed == (FailedTarget("b", DENIED, "b!"),)
         assert (caught.value.rule, caught.value.permanent) == ("r", True)
 
-    def test_code_that_nobody_knows_is_permanent(self, operation: Operation) -> None:
+    def test_unknown_code_is_permanent(self, operation: Operation) -> None:
         operation.answer("a", a="NewException")
         with pytest.raises(operation.error) as caught:
             operation.call("a")
@@ -134,14 +134,14 @@ class TestFailedEntries:
 
 
 class TestRefusedRequests:
-    def test_one_that_may_pass_is_made_again(self, operation: Operation) -> None:
+    def test_transient_refusal_is_retried(self, operation: Operation) -> None:
         operation.refuse("abc", BUSY)
         operation.answer("abc", b=BUSY)
         operation.refuse("b", BUSY)
         operation.answer("b")
         assert operation.call("abc") == ["a", "b", "c"]
 
-    def test_one_that_never_passes(self, operation: Operation) -> None:
+    def test_refusal_until_the_last_attempt(self, operation: Operation) -> None:
         for _ in range(TARGET_ATTEMPTS):
             operation.refuse("ab", BUSY, "busy")
         with pytest.raises(operation.error) as caught:
@@ -150,7 +150,7 @@ class TestRefusedRequests:
         assert not caught.value.permanent
 
     @pytest.mark.parametrize("code", [*sorted(RETRYABLE_TARGET_CODES - {BUSY}), "ValidationException", DENIED])
-    def test_what_botocore_retries_or_nobody_is_awss_own_error(self, operation: Operation, code: str) -> None:
+    def test_other_errors_are_raised_unchanged(self, operation: Operation, code: str) -> None:
         operation.refuse("a", code)
         with pytest.raises(ClientError) as caught:
             operation.call("a")
@@ -169,7 +169,7 @@ class TestRefusedRequests:
         assert (caught.value.rule, caught.value.quota) == ("r", "targets per rule")
         assert caught.value.permanent
 
-    def test_rule_that_vanished(self, operation: Operation) -> None:
+    def test_rule_deleted_meanwhile(self, operation: Operation) -> None:
         operation.refuse("a", "ResourceNotFoundException", "Rule r does not exist on EventBus default.")
         with pytest.raises(RuleNotFoundError) as caught:
             operation.call("a")

@@ -15,10 +15,9 @@ import pytest
 
 from airflow_cwevents._aws.arns import Arn
 from airflow_cwevents._aws.limits import TARGET_MEMBERS
-from airflow_cwevents._aws.target_types import KINDS, PARAMETER_MEMBERS, TargetKind, kind_of, kinds_of_service
-from airflow_cwevents._declare.target_input import check_input_path, normalise_input_transformer
+from airflow_cwevents._aws.target_types import KINDS, PARAMETER_MEMBERS, kind_of, kinds_of_service
 from airflow_cwevents._declare.target_spec import is_same_target, normalise_target, normalise_targets
-from airflow_cwevents.exceptions import InvalidInputError, InvalidTargetError
+from airflow_cwevents.exceptions import InvalidTargetError
 
 REGION = "us-east-1"
 LAMBDA = {"Id": "t", "Arn": "arn:aws:lambda:us-east-1:123456789012:function:f"}
@@ -45,6 +44,7 @@ ARNS = {
     "Incident Manager response plan": "arn:aws:ssm-incidents::123456789012:response-plan/p",
     "SageMaker pipeline": "arn:aws:sagemaker:us-east-1:123456789012:pipeline/p",
     "Inspector assessment template": "arn:aws:inspector:us-east-1:123456789012:target/0-a/template/0-b",
+    "Image Builder pipeline": "arn:aws:imagebuilder:us-east-1:123456789012:image-pipeline/p",
     "Glue workflow": "arn:aws:glue:us-east-1:123456789012:workflow/w",
     "Redshift cluster": "arn:aws:redshift:us-east-1:123456789012:cluster:c",
     "Redshift Serverless workgroup": "arn:aws:redshift-serverless:us-east-1:123456789012:workgroup/1234-abcd",
@@ -68,6 +68,7 @@ NEED_A_ROLE = {
     "Incident Manager response plan",
     "SageMaker pipeline",
     "Inspector assessment template",
+    "Image Builder pipeline",
     "Glue workflow",
     "Redshift cluster",
     "Redshift Serverless workgroup",
@@ -110,21 +111,21 @@ def refusal(bad: Any, region: str | None = REGION, **options: Any) -> InvalidTar
 
 
 class TestKinds:
-    def test_each_has_an_example_here(self) -> None:
+    def test_every_kind_has_an_example(self) -> None:
         assert {kind.label for kind in KINDS} == ARNS.keys()
 
-    @pytest.mark.parametrize("label", ARNS)
-    def test_is_told_by_the_arn(self, label: str) -> None:
-        arn = Arn.parse(ARNS[label])
-        assert arn is not None
-        kind = kind_of(arn)
-        assert kind is not None
-        assert kind.label == label
-        assert kind in kinds_of_service(arn.service)
+    def test_arn_determines_the_kind(self) -> None:
+        for label, text in ARNS.items():
+            arn = Arn.parse(text)
+            assert arn is not None, label
+            kind = kind_of(arn)
+            assert kind is not None, label
+            assert kind.label == label
+            assert kind in kinds_of_service(arn.service)
 
-    @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.label)
-    def test_own_example_is_of_the_kind(self, kind: TargetKind) -> None:
-        assert kind_of(Arn("aws", kind.service, REGION, "123456789012", kind.example)) is kind
+    def test_example_of_each_kind_belongs_to_it(self) -> None:
+        for kind in KINDS:
+            assert kind_of(Arn("aws", kind.service, REGION, "123456789012", kind.example)) is kind, kind.label
 
     @pytest.mark.parametrize(
         ("service", "resource", "label"),
@@ -156,10 +157,9 @@ class TestKinds:
 
 class TestNormaliseTarget:
     @pytest.mark.parametrize("region", [None, REGION])
-    @pytest.mark.parametrize("label", ARNS)
-    def test_every_kind_passes(self, label: str, region: str | None) -> None:
-        good = target(label)
-        assert normalise_target(good, 0, region) == good
+    def test_every_kind_is_accepted(self, region: str | None) -> None:
+        for good in map(target, ARNS):
+            assert normalise_target(good, 0, region) == good
 
     def test_every_member_passes(self) -> None:
         good = target(
@@ -309,12 +309,12 @@ class TestArn:
 
 
 class TestRegion:
-    @pytest.mark.parametrize("label", sorted(ARNS.keys() - {"event bus", "Incident Manager response plan"}))
-    def test_another_than_the_rules(self, label: str) -> None:
-        error = refusal(target(label), "eu-west-1")
-        assert error.place == "targets[3].Arn"
-        assert "'us-east-1'" in error.reason
-        assert "'eu-west-1'" in error.reason
+    def test_other_region_than_the_rule_raises(self) -> None:
+        for label in ARNS.keys() - {"event bus", "Incident Manager response plan"}:
+            error = refusal(target(label), "eu-west-1")
+            assert error.place == "targets[3].Arn", label
+            assert "'us-east-1'" in error.reason
+            assert "'eu-west-1'" in error.reason
 
     def test_event_bus_may_be_anywhere(self) -> None:
         good = target("event bus")
@@ -327,12 +327,12 @@ class TestRegion:
 
 class TestRole:
     @pytest.mark.parametrize("empty", [None, ""])
-    @pytest.mark.parametrize("label", sorted(NEED_A_ROLE))
-    def test_is_missing(self, label: str, empty: str | None) -> None:
-        error = refusal(target(label, RoleArn=empty))
-        assert error.place == "targets[3].RoleArn"
-        assert label in error.reason
-        assert "policy role" in error.remedy
+    def test_missing_role_raises(self, empty: str | None) -> None:
+        for label in NEED_A_ROLE:
+            error = refusal(target(label, RoleArn=empty))
+            assert error.place == "targets[3].RoleArn"
+            assert label in error.reason
+            assert "policy role" in error.remedy
 
     @pytest.mark.parametrize("label", ["Lambda function", "SQS queue", "SNS topic", "API Gateway stage"])
     def test_may_be_given(self, label: str) -> None:
@@ -347,23 +347,23 @@ class TestRole:
 
 
 class TestParameterBlocks:
-    @pytest.mark.parametrize("member", sorted(PARAMETER_SERVICES))
-    @pytest.mark.parametrize("label", ARNS)
-    def test_go_with_the_service(self, label: str, member: str) -> None:
+    @pytest.mark.parametrize(("member", "services"), PARAMETER_SERVICES.items())
+    def test_belong_to_their_services(self, member: str, services: set[str]) -> None:
         block = ECS if member == "EcsParameters" else BATCH if member == "BatchParameters" else {"some": "thing"}
-        given = target(label, **{member: block})
-        if ARNS[label].split(":")[2] in PARAMETER_SERVICES[member]:
-            assert normalise_target(given, 0, REGION)[member] == block
-        else:
-            error = refusal(given)
-            assert (error.place, error.value) == (f"targets[3].{member}", block)
-            assert label in error.reason
-            assert all(service in error.reason for service in PARAMETER_SERVICES[member])
+        for label, arn in ARNS.items():
+            passed = target(label, **{member: block})
+            if arn.split(":")[2] in services:
+                assert normalise_target(passed, 0, REGION)[member] == block
+            else:
+                error = refusal(passed)
+                assert (error.place, error.value) == (f"targets[3].{member}", block)
+                assert label in error.reason
+                assert all(service in error.reason for service in services)
 
-    @pytest.mark.parametrize("label", ARNS)
-    def test_aws_ignores_sqs_parameters_elsewhere(self, label: str) -> None:
-        good = target(label, SqsParameters={"MessageGroupId": "g"})
-        assert normalise_target(good, 0, REGION) == good
+    def test_sqs_parameters_are_ignored_by_aws_elsewhere(self) -> None:
+        for label in ARNS:
+            good = target(label, SqsParameters={"MessageGroupId": "g"})
+            assert normalise_target(good, 0, REGION) == good
 
     @pytest.mark.parametrize(("label", "member"), [(label, *blocks) for label, blocks in REQUIRED.items()])
     @pytest.mark.parametrize("empty", [None, {}])
@@ -383,11 +383,12 @@ class TestParameterBlocks:
             ("Lambda function", "DeadLetterConfig"),
         ],
     )
-    @pytest.mark.parametrize("bad", ["text", 7, [], QUEUE_ARN])
-    def test_what_is_no_dict(self, label: str, member: str, bad: object) -> None:
-        error = refusal(target(label, **{member: bad}))
-        assert (error.place, error.value) == (f"targets[3].{member}", bad)
-        assert type(bad).__name__ in error.reason
+    def test_other_types_than_a_dict_raise(self, label: str, member: str) -> None:
+        wrong: tuple[object, ...] = ("text", 7, [])
+        for bad in wrong:
+            error = refusal(target(label, **{member: bad}))
+            assert (error.place, error.value) == (f"targets[3].{member}", bad)
+            assert type(bad).__name__ in error.reason
 
 
 class TestFifoQueue:
@@ -430,7 +431,6 @@ class TestEcs:
             {"LaunchType": "EC2"},
             {"LaunchType": "EXTERNAL"},
             {"CapacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT"}]},
-            {"LaunchType": "EC2", "CapacityProviderStrategy": [{"capacityProvider": "p"}]},
         ],
     )
     def test_other_launch_types(self, more: dict[str, Any]) -> None:
@@ -544,7 +544,7 @@ class TestInput:
         else:
             error = refusal(given)
             assert error.place == "targets[3].Input"
-            assert "8193 characters, of at most 8192" in error.reason
+            assert "8193 characters" in error.reason
 
     def test_more_nesting_than_python_reads_is_left_to_aws(self) -> None:
         text = "[" * 4000 + "]" * 4000
@@ -624,7 +624,6 @@ class TestInputOfLogs:
             '{"timestamp": <time>}',
             '{"Timestamp": <time>, "message": <message>}',
             '{"timestamp": <time>, "message": <message>, "more": 1}',
-            "{'timestamp': <time>, 'message': <message>}",
             "[" * 4000 + "]" * 4000,
         ],
     )
@@ -646,162 +645,12 @@ class TestInputOfLogs:
         assert normalise_target({**LAMBDA, "InputTransformer": given}, 0)["InputTransformer"] == given
 
 
-class TestInputPath:
-    @pytest.mark.parametrize(
-        "path",
-        [
-            "$",
-            "$.detail",
-            "$.detail-type",
-            "$.detail.a_b-c1",
-            "$.detail.a[0].b",
-            "$.resources[*]",
-            "$.detail.*",
-            "$.detail.a/b",
-            "$." + "x" * 253,
-            "$." + "x" * 254,
-        ],
-    )
-    def test_good(self, path: str) -> None:
-        check_input_path(path, "InputPath")
-        assert normalise_target({**LAMBDA, "InputPath": path}, 0)["InputPath"] == path
-
-    @pytest.mark.parametrize(
-        ("path", "why"),
-        [
-            ("", "not a JSON path"),
-            ("detail", "not a JSON path"),
-            (" $.detail", "not a JSON path"),
-            ("/detail", "not a JSON path"),
-            (7, "not a JSON path"),
-            (["$"], "not a JSON path"),
-            ("$['detail']", "quoted names"),
-            ('$.detail["a b"]', "quoted names"),
-            ("$.detail[ 'a' ]", "quoted names"),
-            ("$." + "x" * 255, "257 characters, of at most 256"),
-        ],
-    )
-    def test_bad(self, path: object, why: str) -> None:
-        with pytest.raises(InvalidInputError) as caught:
-            check_input_path(path, "InputPath")
-        assert (caught.value.place, caught.value.value) == ("InputPath", path)
-        assert why in caught.value.reason
-
-
-def transformer_refusal(transformer: Any) -> InvalidInputError:
-    with pytest.raises(InvalidInputError) as caught:
-        normalise_input_transformer(transformer, "T")
-    return caught.value
-
-
-class TestInputTransformer:
-    PATHS = MappingProxyType({"instance": "$.detail.instance", "state": "$.detail.state"})
-
-    @pytest.mark.parametrize(
-        ("template", "sent"),
-        [
-            ('{"instance": <instance>, "state": "<state>"}', '{"instance": <instance>, "state": "<state>"}'),
-            ("<instance> is in state <state>", "<instance> is in state <state>"),
-            ('"<instance> is in state \\"<state>\\""', '"<instance> is in state \\"<state>\\""'),
-            ({"state": "<state>", "é": [1, None]}, '{"state":"<state>","é":[1,null]}'),
-            (["<state>"], '["<state>"]'),
-            ({}, "{}"),
-            ("no placeholder", "no placeholder"),
-            ("1 < 2 and <3 or a <> b", "1 < 2 and <3 or a <> b"),
-            (r"an escaped \<b> is text", r"an escaped \<b> is text"),
-            ("<aws.events.rule-arn> <aws.events.rule-name>", "<aws.events.rule-arn> <aws.events.rule-name>"),
-            ("<aws.events.event.ingestion-time>", "<aws.events.event.ingestion-time>"),
-            ('{"e": <aws.events.event>}', '{"e": <aws.events.event>}'),
-            ("<aws.events.event>", "<aws.events.event>"),
-            (' {"e": <aws.events.event.json>}', ' {"e": <aws.events.event.json>}'),
-        ],
-    )
-    def test_good(self, template: object, sent: str) -> None:
-        given = {"InputPathsMap": self.PATHS, "InputTemplate": template}
-        assert normalise_input_transformer(given, "T") == {"InputPathsMap": self.PATHS, "InputTemplate": sent}
-        assert given["InputTemplate"] is template
-
-    @pytest.mark.parametrize("paths", [{}, {"InputPathsMap": None}, {"InputPathsMap": {}}])
-    def test_without_paths(self, paths: dict[str, Any]) -> None:
-        assert normalise_input_transformer({"InputTemplate": "{}", **paths}, "T")["InputTemplate"] == "{}"
-
-    @pytest.mark.parametrize("name", ["AWS", "aws-x", "a_b-1", "awsevents"])
-    def test_names_of_paths(self, name: str) -> None:
-        given = {"InputPathsMap": {name: "$.detail"}, "InputTemplate": f"<{name}>"}
-        assert normalise_input_transformer(given, "T") == given
-
-    @pytest.mark.parametrize("bad", ["text", 7, ["InputTemplate"]])
-    def test_what_is_no_dict(self, bad: object) -> None:
-        error = transformer_refusal(bad)
-        assert (error.place, error.value) == ("T", bad)
-
-    @pytest.mark.parametrize("bad", [["a"], "a", 7])
-    def test_paths_that_are_no_dict(self, bad: object) -> None:
-        error = transformer_refusal({"InputPathsMap": bad, "InputTemplate": "{}"})
-        assert (error.place, error.value) == ("T.InputPathsMap", bad)
-
-    @pytest.mark.parametrize("template", [{}, {"InputTemplate": None}, {"InputTemplate": ""}])
-    def test_no_template(self, template: dict[str, Any]) -> None:
-        error = transformer_refusal({"InputPathsMap": {}, **template})
-        assert error.place == "T.InputTemplate"
-        assert "missing" in error.reason
-
-    def test_template_that_json_cannot_express(self) -> None:
-        error = transformer_refusal({"InputTemplate": {"a": {1, 2}}})
-        assert error.place == "T.InputTemplate"
-        assert "set" in error.reason
-
-    @pytest.mark.parametrize("length", [8191, 8192, 8193])
-    def test_template_length(self, length: int) -> None:
-        given = {"InputTemplate": "é" * length}
-        if length <= 8192:
-            assert normalise_input_transformer(given, "T") == given
-        else:
-            error = transformer_refusal(given)
-            assert error.place == "T.InputTemplate"
-            assert "8193 characters, of at most 8192" in error.reason
-
-    @pytest.mark.parametrize("count", [99, 100, 101])
-    def test_number_of_paths(self, count: int) -> None:
-        given = {"InputTemplate": "{}", "InputPathsMap": {f"p{number}": "$" for number in range(count)}}
-        if count <= 100:
-            assert normalise_input_transformer(given, "T") == given
-        else:
-            error = transformer_refusal(given)
-            assert error.place == "T.InputPathsMap"
-            assert "101 paths, of at most 100" in error.reason
-
-    @pytest.mark.parametrize("name", ["aws.events.rule-name", "aws.events.event.json", "aws.events.other"])
-    def test_reserved_name(self, name: str) -> None:
-        error = transformer_refusal({"InputTemplate": "{}", "InputPathsMap": {name: "$"}})
-        assert error.place == f"T.InputPathsMap.{name}"
-        assert "AWS's own" in error.reason
-
-    @pytest.mark.parametrize("path", ["detail", "$.a['b']", None, "$." + "x" * 255])
-    def test_bad_path(self, path: object) -> None:
-        error = transformer_refusal({"InputTemplate": "{}", "InputPathsMap": {"good": "$", "bad": path}})
-        assert (error.place, error.value) == ("T.InputPathsMap.bad", path)
-
-    @pytest.mark.parametrize(
-        "template", ["<instanc> <state>", '{"a": "<instanc>"}', {"a": {"b": ["<instanc>"]}}, r"\<state> <instanc>"]
-    )
-    def test_placeholder_that_is_not_in_the_map(self, template: object) -> None:
-        error = transformer_refusal({"InputPathsMap": self.PATHS, "InputTemplate": template})
-        assert error.place == "T.InputTemplate"
-        assert "<instanc> is not in InputPathsMap" in error.reason
-        assert '"instanc"' in error.remedy
-
-    @pytest.mark.parametrize(
-        "template",
-        ["<aws.events.event.json>", "[<aws.events.event.json>]", '"an event: <aws.events.event.json>"'],
-    )
-    def test_whole_event_in_what_is_no_object(self, template: str) -> None:
-        error = transformer_refusal({"InputTemplate": template})
-        assert error.place == "T.InputTemplate"
-        assert "JSON object" in error.reason
-
-
 class TestNormaliseTargets:
+    def test_all_invalid_targets_are_reported(self) -> None:
+        with pytest.raises(InvalidTargetError) as caught:
+            normalise_targets([{"Id": "a"}, LAMBDA, {"Id": "b", "Arn": "no"}])
+        assert [error.index for error in (caught.value, *caught.value.others)] == [0, 2]  # type: ignore[attr-defined]
+
     def test_empty(self) -> None:
         assert normalise_targets([]) == []
 

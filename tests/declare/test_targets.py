@@ -20,7 +20,7 @@ from airflow_cwevents.hooks import CloudWatchEventsHook
 from tests.conftest import Logged, Stub
 
 RULE_ARN = "arn:aws:events:us-east-1:123456789012:rule/r"
-FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:f"
+TARGET = "arn:aws:events:us-east-1:123456789012:target/stop-instance"
 ROLE = "arn:aws:iam::123456789012:role/events"
 PARAMETERS: dict[str, dict[str, Any]] = {
     "SqsParameters": {"MessageGroupId": "g"},
@@ -36,7 +36,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
 
 
 def target(number: int, **members: Any) -> dict[str, Any]:
-    return {"Id": f"t{number}", "Arn": FUNCTION, **members}
+    return {"Id": f"t{number}", "Arn": TARGET, **members}
 
 
 def targets(count: int, first: int = 0) -> list[dict[str, Any]]:
@@ -89,7 +89,7 @@ class TestListTargets:
             events.add_response("list_targets_by_rule", page_of(page, **more), asked)
         assert list(hook.list_targets("r", "orders")) == targets(142)
 
-    def test_page_is_not_asked_for_before_it_is_needed(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
+    def test_page_is_not_requested_before_it_is_needed(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
         listed = hook.list_targets("r")  # nothing is scripted yet: a request would fail
         events.add_response("list_targets_by_rule", {"Targets": targets(2), "NextToken": "t"}, {"Rule": "r"})
         assert list(islice(listed, 2)) == targets(2)
@@ -112,13 +112,13 @@ class TestListTargets:
 
 
 class TestHowMany:
-    def test_none_asks_nothing_of_aws(self, hook: CloudWatchEventsHook, events: Stubber, logged: Logged) -> None:
+    def test_no_targets_make_no_request(self, hook: CloudWatchEventsHook, events: Stubber, logged: Logged) -> None:
         assert hook.put_targets("r", []) == []
         (said,) = logged("INFO")
         assert said.args == ("r",)
 
     @pytest.mark.parametrize("count", [1, 5])
-    def test_as_many_as_a_rule_takes(self, rule: str, hook: CloudWatchEventsHook, count: int) -> None:
+    def test_up_to_the_quota(self, rule: str, hook: CloudWatchEventsHook, count: int) -> None:
         assert hook.put_targets(rule, targets(count)) == ids(targets(count))
         assert list(hook.list_targets(rule)) == targets(count)
 
@@ -131,7 +131,7 @@ class TestHowMany:
             hook.put_targets("r", targets(put, first=present))
         assert caught.value.place == "targets"
 
-    def test_those_that_are_there_already_count_once(self, rule: str, hook: CloudWatchEventsHook) -> None:
+    def test_present_targets_count_once(self, rule: str, hook: CloudWatchEventsHook) -> None:
         hook.put_targets(rule, targets(4))
         assert hook.put_targets(rule, targets(4, first=1)) == ids(targets(4, first=1))
         assert ids(hook.list_targets(rule)) == ids(targets(5))
@@ -142,24 +142,20 @@ class TestHowMany:
         with pytest.raises(InvalidInputError):
             hook.put_targets(rule, targets(1, first=6), max_targets=6)
 
-    def test_more_than_the_limit_are_there_already(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
+    def test_rule_above_the_quota_can_change_targets(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
         there, changed = targets(7), target(3, Input="{}")
         script_list(events, *there)
         script_describe(events)
         script_put(events, changed)
         assert hook.put_targets("r", [*targets(3), changed]) == ids(targets(4))
 
-    def test_more_than_the_limit_are_there_already_and_one_is_added(
-        self, hook: CloudWatchEventsHook, events: Stubber
-    ) -> None:
+    def test_rule_above_the_quota_refuses_one_more(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
         script_list(events, *targets(7))
         with pytest.raises(InvalidInputError) as caught:
             hook.put_targets("r", targets(1, first=7))
-        assert "8 targets, of at most 7" in caught.value.reason
+        assert "8 targets; the maximum is 7" in caught.value.reason
 
-    def test_more_than_the_limit_are_there_already_and_some_are_replaced(
-        self, hook: CloudWatchEventsHook, events: Stubber
-    ) -> None:
+    def test_rule_above_the_quota_can_replace_targets(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
         there = targets(7)
         script_list(events, *there)
         script_describe(events)
@@ -191,7 +187,7 @@ class TestWhatIsThere:
         script_put(events, target(2, Input='{"b":2}'), target(3))
         wanted = [same, target(1, Input={"a": [2], "b": 1}), target(2, Input={"b": 2}), target(3)]
         assert hook.put_targets("r", wanted) == ["t0", "t1", "t2", "t3"]
-        assert logged("INFO")[-1].args == ("r", 2, 2)
+        assert logged("INFO")[-1].getMessage() == "Rule r: put 2 targets (t2, t3), 2 unchanged"
 
     def test_nothing_new_puts_nothing(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
         script_list(events, *targets(3))
@@ -223,7 +219,7 @@ class TestWhatIsThere:
             (1, 1, 0),
         ],
     )
-    def test_prune_removes_before_it_puts_only_what_is_in_the_way(
+    def test_prune_first_removes_only_as_many_as_necessary(
         self, hook: CloudWatchEventsHook, events: Stubber, present: int, put: int, before: int
     ) -> None:
         there = targets(present)
@@ -234,18 +230,14 @@ class TestWhatIsThere:
         script_remove(events, there[before:], there[before:])
         hook.put_targets("r", targets(put, first=5), prune=True)
 
-    def test_prune_leaves_what_is_there_if_nothing_may_be_put(
-        self, hook: CloudWatchEventsHook, events: Stubber
-    ) -> None:
+    def test_prune_removes_nothing_if_putting_is_denied(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
         script_list(events, *targets(2))
         script_describe(events)
         events.add_client_error("put_targets", "AccessDeniedException")  # and no RemoveTargets
         with pytest.raises(ClientError):
             hook.put_targets("r", targets(2, first=2), prune=True)
 
-    def test_prune_with_nothing_to_remove_asks_for_nothing_more(
-        self, hook: CloudWatchEventsHook, events: Stubber
-    ) -> None:
+    def test_prune_with_nothing_to_remove_makes_no_request(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
         script_list(events, *targets(1))
         script_describe(events)
         assert hook.put_targets("r", targets(1), prune=True) == ["t0"]
@@ -256,6 +248,12 @@ class TestWhatIsThere:
         events.add_response("list_targets_by_rule", more, {"Rule": "r", "NextToken": "t"})
         with pytest.raises(InvalidInputError):
             hook.put_targets("r", targets(1, first=5))
+
+
+READS: dict[str, list[tuple[str, dict[str, Any]]]] = {
+    "sqs": [("get_queue_url", {"QueueUrl": "https://q"}), ("get_queue_attributes", {})],
+    "sns": [("get_topic_attributes", {"Attributes": {}})],
+}
 
 
 class TestForm:
@@ -279,7 +277,7 @@ class TestForm:
             ),
         ],
     )
-    def test_json_members_are_dicts_or_text(
+    def test_json_members_are_values_or_strings(
         self, hook: CloudWatchEventsHook, events: Stubber, given: dict[str, Any], expected: dict[str, Any]
     ) -> None:
         script_list(events)
@@ -298,11 +296,13 @@ class TestForm:
         script_list(events)
         script_describe(events)
         script_put(events, wanted)
-        if kind.service == "sqs":  # its encryption is looked at
-            stub("sqs").add_response("get_queue_url", {"QueueUrl": "https://q"})
-            stub("sqs").add_response("get_queue_attributes", {})
-        if kind.service == "sns":
-            stub("sns").add_response("get_topic_attributes", {"Attributes": {}})
+        if kind.service in READS:
+            for operation, response in 2 * READS[kind.service]:  # its policy, and its encryption
+                stub(kind.service).add_response(operation, response)
+        if kind.service == "lambda":
+            stub("lambda").add_response("get_policy", {"Policy": "{}"})
+        if kind.service == "logs":
+            stub("logs").add_response("describe_resource_policies", {"resourcePolicies": []})
         assert hook.put_targets("r", [wanted]) == ["t0"]
 
     def test_fifo_queue(self, rule: str, hook: CloudWatchEventsHook) -> None:
@@ -317,7 +317,8 @@ class TestForm:
         ("bad", "place"),
         [
             ({"Arn": "f"}, "targets[1].Arn"),
-            ({"Arn": FUNCTION.replace("us-east-1", "eu-west-1")}, "targets[1].Arn"),
+            ({"Arn": "arn:aws:iam::123456789012:role/r"}, "targets[1].Arn"),
+            ({"Arn": TARGET.replace("us-east-1", "eu-west-1")}, "targets[1].Arn"),
             ({"Arn": "arn:aws:kinesis:us-east-1:123456789012:stream/s"}, "targets[1].RoleArn"),
             ({"Id": "t0"}, "targets[1].Id"),
             ({"Input": "text"}, "targets[1].Input"),
@@ -325,7 +326,7 @@ class TestForm:
             ({"Imput": {}}, "targets[1].Imput"),
             ({"RetryPolicy": {"MaximumRetryAttempts": 186}}, "targets[1].RetryPolicy.MaximumRetryAttempts"),
             ({"RetryPolicy": {"MaximumAttempts": 1}}, "targets[1]"),
-            ({"DeadLetterConfig": {"Arn": FUNCTION}}, "targets[1].DeadLetterConfig.Arn"),
+            ({"DeadLetterConfig": {"Arn": TARGET}}, "targets[1].DeadLetterConfig.Arn"),
             (
                 {"InputTransformer": {"InputTemplate": '"<s>"', "InputPathsMaps": {"s": "$.s"}}},
                 "targets[1].InputTransformer.InputTemplate",
@@ -359,7 +360,7 @@ class TestForm:
         assert (caught.value.index, caught.value.target_id) == (11, "t11")
 
     @pytest.mark.parametrize(("size", "hint"), [("3", True), ([3], False)])
-    def test_number_that_a_template_made_text_of(
+    def test_number_that_a_template_made_a_string(
         self, hook: CloudWatchEventsHook, events: Stubber, size: object, hint: bool
     ) -> None:
         arn, members = "arn:aws:batch:us-east-1:123456789012:job-queue/q", {"ArrayProperties": {"Size": size}}

@@ -1,4 +1,4 @@
-"""How long the hook waits before it tries again, and that it does; all other tests have it wait for nothing."""
+"""How long the hook waits before it retries, and that it does; in all other tests it does not wait."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from airflow_cwevents._aws.retries import RetryWaits
 from airflow_cwevents._declare.rules import RULE_ATTEMPTS
 from airflow_cwevents._declare.target_requests import TARGET_ATTEMPTS
 from airflow_cwevents.hooks import CloudWatchEventsHook
-from airflow_cwevents.iam.documents import resource_statements
+from airflow_cwevents.iam.grants import resource_statements
 from tests.conftest import NO_WAITS, Stub
 from tests.declare.resources import RULE_ARN
 
-FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:f"
+TARGET = "arn:aws:events:us-east-1:123456789012:target/stop-instance"
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:q"
 
 
@@ -62,7 +62,7 @@ def test_settling_is_longer_than_others_need_between_reading_and_writing() -> No
 
 
 class TestTheyAreWaited:
-    def test_before_put_rule_is_tried_again(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
+    def test_before_put_rule_is_retried(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
         counted = Waits()
         hook.retry_waits = replace(NO_WAITS, rule=counted)  # type: ignore[arg-type]
         events.add_client_error("describe_rule", "ResourceNotFoundException")
@@ -73,10 +73,10 @@ class TestTheyAreWaited:
         assert counted.attempts == [1, 2, 3]
 
     @pytest.mark.parametrize("operation", ["put_targets", "remove_targets"])
-    def test_before_targets_are_tried_again(self, hook: CloudWatchEventsHook, events: Stubber, operation: str) -> None:
+    def test_before_targets_are_retried(self, hook: CloudWatchEventsHook, events: Stubber, operation: str) -> None:
         counted = Waits()
         hook.retry_waits = replace(NO_WAITS, target=counted)  # type: ignore[arg-type]
-        target = {"Id": "a", "Arn": FUNCTION}
+        target = {"Id": "a", "Arn": TARGET}
         failed = [{"TargetId": "a", "ErrorCode": "InternalException", "ErrorMessage": "no"}]
         events.add_response("list_targets_by_rule", {"Targets": [target]} if operation == "remove_targets" else {})
         if operation == "put_targets":
@@ -87,7 +87,7 @@ class TestTheyAreWaited:
         getattr(hook, operation)("r", *([[target]] if operation == "put_targets" else []))
         assert counted.attempts == [1, 2]
 
-    def test_before_delete_rule_is_tried_again(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
+    def test_before_delete_rule_is_retried(self, hook: CloudWatchEventsHook, events: Stubber) -> None:
         counted = Waits()
         hook.retry_waits = replace(NO_WAITS, target=counted)  # type: ignore[arg-type]
         events.add_response("describe_rule", {"Arn": RULE_ARN})
@@ -99,7 +99,7 @@ class TestTheyAreWaited:
         hook.delete_rule("r")
         assert counted.attempts == [1, 2]
 
-    def test_before_a_changed_policy_is_looked_at_again(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
+    def test_before_a_changed_policy_is_read_back(self, hook: CloudWatchEventsHook, stub: Stub) -> None:
         counted = Waits()
         hook.retry_waits = replace(NO_WAITS, policy=counted)  # type: ignore[arg-type]
         granted = json.dumps({"Statement": resource_statements({"Id": "t", "Arn": QUEUE}, RULE_ARN)})

@@ -15,7 +15,7 @@ from tests.fault_server import FaultServer, Reply
 
 def run(function: Callable[..., Any], context: dict[str, Any] | None = None, *args: Any, **parameters: Any) -> Any:
     with DAG("d", schedule=None):
-        result = put_events_task(**{"task_id": "send", "aws_conn_id": None, **parameters})(function)(*args)  # type: ignore[arg-type]
+        result: Any = put_events_task(**{"task_id": "send", "aws_conn_id": None, **parameters})(function)(*args)
     return result.operator.execute(context or {})
 
 
@@ -89,8 +89,8 @@ def test_annotation_of_a_dict_makes_no_several_outputs(server: FaultServer) -> N
         return [entry(0)]  # type: ignore[return-value]
 
     with DAG("d", schedule=None):
-        result = put_events_task(task_id="send", aws_conn_id=None)(orders)()
-    assert result.operator.multiple_outputs is False  # type: ignore[union-attr]
+        result: Any = put_events_task(task_id="send", aws_conn_id=None)(orders)()
+    assert result.operator.multiple_outputs is False
     assert len(run(orders, multiple_outputs=True)) == 1
 
 
@@ -110,9 +110,9 @@ def test_killed_while_the_function_yields(server: FaultServer) -> None:
             yield entry(n)
 
     with DAG("d", schedule=None):
-        operator = put_events_task(task_id="send", aws_conn_id=None)(orders)().operator
+        result: Any = put_events_task(task_id="send", aws_conn_id=None)(orders)()
     with pytest.raises(PutEventsStoppedError):
-        operator.execute({"operator": operator})
+        result.operator.execute({"operator": result.operator})
     assert server.requests == []
 
 

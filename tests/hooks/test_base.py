@@ -17,21 +17,21 @@ def hook_with(**arguments: Any) -> CloudWatchEventsHook:
 
 
 class TestRegion:
-    def test_parameter_sets_it(self) -> None:
+    def test_from_parameter(self) -> None:
         assert hook_with(region_name="eu-west-1").conn.meta.region_name == "eu-west-1"
 
-    def test_connection_sets_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_from_connection(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AIRFLOW_CONN_AWS_OTHER", '{"conn_type": "aws", "extra": {"region_name": "eu-west-2"}}')
         hook = CloudWatchEventsHook("aws_other")
         assert hook.conn.meta.region_name == "eu-west-2"
         assert hook.client("sqs").meta.region_name == "eu-west-2"
 
-    def test_environment_sets_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_from_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-3")
         assert hook_with(region_name=None).conn.meta.region_name == "eu-west-3"
 
     @pytest.mark.parametrize("region_name", [None, ""])
-    def test_none_at_all_is_said_before_any_request(
+    def test_missing_region_raises_before_any_request(
         self, monkeypatch: pytest.MonkeyPatch, region_name: str | None
     ) -> None:
         monkeypatch.delenv("AWS_DEFAULT_REGION")
@@ -42,12 +42,12 @@ class TestRegion:
 
 
 class TestClient:
-    def test_it_is_made_once(self) -> None:
+    def test_client_is_created_once(self) -> None:
         hook = hook_with()
         assert hook.conn is hook.conn
         assert hook.conn.meta.service_model.service_name == "events"
 
-    def test_others_share_region_and_settings(self) -> None:
+    def test_clients_of_other_services_share_region_and_settings(self) -> None:
         hook = hook_with(region_name="eu-west-1", config={"read_timeout": 7}, verify=False)
         sqs = hook.client("sqs")
         assert sqs is hook.client("sqs")
@@ -66,36 +66,36 @@ class TestClient:
 
 class TestTuning:
     @pytest.mark.parametrize("config", [None, {"max_pool_connections": 1}, Config(max_pool_connections=1)])
-    def test_pool_holds_all_senders(self, config: Config | dict[str, Any] | None) -> None:
+    def test_connection_pool_fits_maximum_concurrency(self, config: Config | dict[str, Any] | None) -> None:
         session = hook_with(config=config).conn._endpoint.http_session
         assert isinstance(session, URLLib3Session)
-        assert session._max_pool_connections == MAX_CONCURRENCY
+        assert vars(session)["_max_pool_connections"] == MAX_CONCURRENCY
 
-    def test_larger_pool_stays(self) -> None:
+    def test_larger_pool_is_kept(self) -> None:
         size = MAX_CONCURRENCY + 1
         assert hook_with(config={"max_pool_connections": size}).conn.meta.config.max_pool_connections == size
 
-    def test_users_settings_stay(self) -> None:
+    def test_settings_of_the_user_take_precedence(self) -> None:
         config = hook_with(
             config={"read_timeout": 7, "retries": {"mode": "adaptive", "total_max_attempts": 3}}
         ).conn.meta.config
         assert config.read_timeout == 7
         assert config.retries == {"mode": "adaptive", "total_max_attempts": 3}
 
-    def test_requests_are_tried_more_often_than_botocore_would(self) -> None:
+    def test_requests_have_more_attempts_than_by_default(self) -> None:
         assert hook_with().conn.meta.config.retries == {"mode": "legacy", "total_max_attempts": REQUEST_ATTEMPTS}
 
     @pytest.mark.parametrize(
         ("variable", "value", "expected"),
         [("AWS_MAX_ATTEMPTS", "2", "total_max_attempts"), ("AWS_RETRY_MODE", "adaptive", "mode")],
     )
-    def test_environments_retries_stay(
+    def test_retry_settings_of_the_environment_take_precedence(
         self, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, expected: str
     ) -> None:
         monkeypatch.setenv(variable, value)
         assert str(hook_with().conn.meta.config.retries[expected]) == value
 
-    def test_connections_settings_stay(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_settings_of_the_connection_are_kept(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(
             "AIRFLOW_CONN_TUNED",
             '{"conn_type": "aws", "extra": {"region_name": "us-east-1", "config_kwargs": {"connect_timeout": 3}}}',
@@ -106,7 +106,7 @@ class TestTuning:
         ("config", "own"),
         [(None, "Botocore/"), ({"user_agent": "mine/1"}, "mine/1"), ({"user_agent_extra": "team/data"}, "team/data")],
     )
-    def test_user_agent_names_airflow_and_what_the_user_set(
+    def test_user_agent_contains_airflow_and_the_user_setting(
         self, aws: None, config: dict[str, Any] | None, own: str
     ) -> None:
         agents: list[str] = []

@@ -12,14 +12,14 @@ from airflow_cwevents.iam.evaluation import Invocation, evaluate
 RULE_ARN = "arn:aws:events:us-east-1:123456789012:rule/r"
 QUEUE_ARN = "arn:aws:sqs:us-east-1:123456789012:q"
 INVOCATION = Invocation("sqs:SendMessage", QUEUE_ARN, RULE_ARN)
-# EventBridge tells the account of the rule, or is known not to.
-TELLS_ACCOUNT = Invocation("sqs:SendMessage", QUEUE_ARN, RULE_ARN, source_account_known=True)
-TELLS_NO_ACCOUNT = Invocation("sqs:SendMessage", QUEUE_ARN, RULE_ARN, source_account_known=False)
-TELLS_NOTHING = Invocation("sqs:SendMessage", QUEUE_ARN, None, source_account_known=False)
+# The request carries the account of the rule, or is known not to.
+WITH_ACCOUNT = Invocation("sqs:SendMessage", QUEUE_ARN, RULE_ARN, source_account_known=True)
+WITHOUT_ACCOUNT = Invocation("sqs:SendMessage", QUEUE_ARN, RULE_ARN, source_account_known=False)
+WITHOUT_CONTEXT = Invocation("sqs:SendMessage", QUEUE_ARN, None, source_account_known=False)
 
 
 def statement(**elements: Any) -> dict[str, Any]:
-    """Make a statement that lets EventBridge in, but for some elements; None leaves one out."""
+    """Return a statement that allows EventBridge, with some elements replaced; None omits one."""
     allow = {
         "Effect": "Allow",
         "Principal": {"Service": "events.amazonaws.com"},
@@ -34,7 +34,7 @@ def verdict(*statements: dict[str, Any], invocation: Invocation = INVOCATION) ->
 
 
 def under(operator: str, key: str, value: Any, invocation: Invocation = INVOCATION) -> str:
-    """Judge a statement that allows under a condition."""
+    """Evaluate a statement that allows under a condition."""
     return verdict(statement(Condition={operator: {key: value}}), invocation=invocation)
 
 
@@ -89,11 +89,11 @@ class TestEffect:
 
 
 class TestOddEffect:
-    """AWS lets nobody write such a statement, as far as is known."""
+    """AWS refuses such a statement, as far as is known."""
 
     @pytest.mark.parametrize("effect", ["allow", "DENY", "", None, ["Allow"]])
     @pytest.mark.parametrize("others", [[], [statement()]])
-    def test_only_aws_can_judge(self, effect: Any, others: list[dict[str, Any]]) -> None:
+    def test_only_aws_can_evaluate(self, effect: Any, others: list[dict[str, Any]]) -> None:
         assert verdict(statement(Effect=effect), *others) == "unknown"
 
     def test_does_not_matter_if_something_else_does_not_match(self) -> None:
@@ -237,16 +237,20 @@ class TestSourceArn:
             ("ArnLike", [], "denied"),
         ],
     )
-    @pytest.mark.parametrize("key", ["aws:SourceArn", "AWS:SourceArn", "aws:sourcearn"])
-    def test_that_of_the_rule(self, operator: str, value: Any, expected: str, key: str) -> None:
-        assert under(operator, key, value) == expected
+    def test_arn_of_the_rule(self, operator: str, value: Any, expected: str) -> None:
+        assert under(operator, "aws:SourceArn", value) == expected
+
+    @pytest.mark.parametrize("key", ["AWS:SourceArn", "aws:sourcearn"])
+    def test_case_of_the_key_does_not_matter(self, key: str) -> None:
+        assert under("ArnEquals", key, RULE_ARN) == "allowed"
+        assert under("ArnEquals", key, "other") == "denied"
 
     @pytest.mark.parametrize(
         ("operator", "expected"),
         [("ArnEquals", "denied"), ("StringLike", "denied"), ("ArnEqualsIfExists", "allowed")],
     )
-    def test_that_aws_does_not_tell(self, operator: str, expected: str) -> None:
-        assert under(operator, "aws:SourceArn", RULE_ARN, TELLS_NOTHING) == expected
+    def test_request_without_it(self, operator: str, expected: str) -> None:
+        assert under(operator, "aws:SourceArn", RULE_ARN, WITHOUT_CONTEXT) == expected
 
     def test_deny_for_another_rule_only(self) -> None:
         assert verdict(statement(), statement(Effect="Deny", Condition=NO)) == "allowed"
@@ -263,18 +267,18 @@ class TestSourceAccount:
             ("StringEquals", "210987654321", "denied"),
         ],
     )
-    def test_that_is_told(self, operator: str, value: Any, expected: str) -> None:
-        assert under(operator, "aws:SourceAccount", value, TELLS_ACCOUNT) == expected
+    def test_request_with_it(self, operator: str, value: Any, expected: str) -> None:
+        assert under(operator, "aws:SourceAccount", value, WITH_ACCOUNT) == expected
 
-    @pytest.mark.parametrize("invocation", [TELLS_NO_ACCOUNT, TELLS_NOTHING])
+    @pytest.mark.parametrize("invocation", [WITHOUT_ACCOUNT, WITHOUT_CONTEXT])
     @pytest.mark.parametrize(
         ("operator", "expected"), [("StringEquals", "denied"), ("StringEqualsIfExists", "allowed")]
     )
-    def test_that_is_not_told(self, operator: str, expected: str, invocation: Invocation) -> None:
+    def test_request_without_it(self, operator: str, expected: str, invocation: Invocation) -> None:
         assert under(operator, "AWS:SourceAccount", "123456789012", invocation) == expected
 
     @pytest.mark.parametrize("value", ["123456789012", "210987654321"])
-    def test_that_may_be_told_or_not(self, value: str) -> None:
+    def test_not_known_whether_the_request_has_it(self, value: str) -> None:
         assert under("StringEquals", "aws:SourceAccount", value) == "unknown"
 
 
@@ -300,9 +304,9 @@ class TestOtherConditions:
         assert verdict(statement(), statement(Effect="Deny", Condition=condition)) == ("denied" if met else "allowed")
 
     @pytest.mark.parametrize(("operator", "expected"), [("StringEquals", "denied"), ("StringLikeIfExists", "allowed")])
-    def test_source_owner_is_not_told(self, operator: str, expected: str) -> None:
+    def test_request_has_no_source_owner(self, operator: str, expected: str) -> None:
         # the default policy of a topic: the most usual reason why EventBridge cannot publish to it
-        assert under(operator, "AWS:SourceOwner", "123456789012", TELLS_ACCOUNT) == expected
+        assert under(operator, "AWS:SourceOwner", "123456789012", WITH_ACCOUNT) == expected
 
     @pytest.mark.parametrize(
         ("operator", "key", "value"),
@@ -317,7 +321,7 @@ class TestOtherConditions:
             ("Null", "aws:SourceArn", "false"),
         ],
     )
-    def test_only_aws_can_judge(self, operator: str, key: str, value: str) -> None:
+    def test_only_aws_can_evaluate(self, operator: str, key: str, value: str) -> None:
         assert under(operator, key, value) == "unknown"
         deny = statement(Effect="Deny", Condition={operator: {key: value}})
         assert verdict(statement(), deny) == "unknown"
@@ -332,7 +336,7 @@ class TestOtherConditions:
             ({"StringEquals": {"aws:SourceArn": "other", "aws:PrincipalOrgID": "o-1"}}, "denied"),
         ],
     )
-    def test_all_have_to_be_met(self, condition: dict[str, Any], expected: str) -> None:
+    def test_all_conditions_must_be_met(self, condition: dict[str, Any], expected: str) -> None:
         assert verdict(statement(Condition=condition)) == expected
 
     @pytest.mark.parametrize(
@@ -366,7 +370,7 @@ class TestTrust:
 
 
 @given(st.text(max_size=8), st.text(max_size=8))
-def test_text_without_wildcards_matches_itself_only(pattern: str, resource: str) -> None:
+def test_string_without_wildcards_matches_itself_only(pattern: str, resource: str) -> None:
     pattern = pattern.replace("*", "+").replace("?", "+")
     invocation = Invocation("a:b", resource, None)
     found = verdict(statement(Action="a:b", Resource=pattern), invocation=invocation)

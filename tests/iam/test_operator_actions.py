@@ -1,16 +1,45 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from itertools import chain
+from typing import Any
 
+import botocore.client
 import botocore.session
 import pytest
 
 from airflow_cwevents import operators, transfers
 from airflow_cwevents.decorators.put_events import PutEventsDecoratedOperator
-from airflow_cwevents.iam.operator_actions import OPERATOR_NEEDS, Need, operator_policy
+from airflow_cwevents.exceptions import TargetCheckError
+from airflow_cwevents.hooks import CloudWatchEventsHook
+from airflow_cwevents.iam.operator_actions import OPERATOR_NEEDS, RequiredActions, operator_policy
+from tests.declare.resources import create_function, create_key, create_log_group, create_queue, create_topic
 
+ARN = "arn:aws:{}:us-east-1:123456789012:{}"
+TARGETS = [
+    {"Id": "stream", "Arn": ARN.format("kinesis", "stream/s"), "RoleArn": "arn:aws:iam::123456789012:role/events"},
+    {"Id": "queue", "Arn": ARN.format("sqs", "q"), "DeadLetterConfig": {"Arn": ARN.format("sqs", "dead")}},
+    {"Id": "topic", "Arn": ARN.format("sns", "t")},
+    {"Id": "function", "Arn": ARN.format("lambda", "function:f")},
+    {"Id": "logs", "Arn": ARN.format("logs", "log-group:/aws/events/g")},
+]
 ALL_ACTIONS = sorted({action for needs in OPERATOR_NEEDS.values() for need in needs for action in need.actions})
+# The parameters of a run of each operator that declares, in an order in which they work.
+RUNS: list[tuple[str, dict[str, Any]]] = [
+    ("PutRuleOperator", {"name": "r", "event_pattern": {"source": ["a"]}, "tags": {"a": "b"}}),
+    ("PutRuleOperator", {"name": "r", "event_pattern": {"source": ["b"]}, "tags": {"c": "d"}}),
+    ("DisableRuleOperator", {"name": "r"}),
+    ("EnableRuleOperator", {"name": "r"}),
+    ("PutTargetsOperator", {"rule": "r", "targets": TARGETS}),
+    ("CheckTargetsOperator", {"rule": "r"}),
+    ("PutTargetsOperator", {"rule": "r", "targets": TARGETS[1:], "grant_permissions": True, "prune": True}),
+    ("RemoveTargetsOperator", {"rule": "r", "target_ids": ["logs"], "revoke_permissions": True}),
+    ("DeleteRuleOperator", {"name": "r", "revoke_permissions": True}),
+    ("PutEventsOperator", {"entries": [{"Source": "a", "DetailType": "b", "Detail": {}}], "event_bus_name": "orders"}),
+]
+# A permission without an operation, and an operation that moto does not have.
+NOT_CALLED = {"iam:PassRole", "iam:SimulatePrincipalPolicy"}
 PASS_ROLE = {
     "Effect": "Allow",
     "Action": "iam:PassRole",
@@ -20,7 +49,7 @@ PASS_ROLE = {
 
 
 def when(name: str, action: str) -> set[str]:
-    """Say when an operator calls an action; an empty text is for always."""
+    """Return when an operator calls an action; an empty string means always."""
     return {need.when for need in OPERATOR_NEEDS[name] if action in need.actions}
 
 
@@ -29,12 +58,10 @@ def test_every_operator_is_listed() -> None:
     assert set(OPERATOR_NEEDS) == names
 
 
-@pytest.mark.parametrize("action", ALL_ACTIONS)
-def test_action_is_one_of_aws(action: str) -> None:
-    service, operation = action.split(":")
-    if action == "iam:PassRole":  # a permission without an operation of its own
-        return
-    assert operation in botocore.session.get_session().get_service_model(service).operation_names
+def test_actions_exist() -> None:
+    session = botocore.session.get_session()
+    for service, operation in (action.split(":") for action in ALL_ACTIONS if action != "iam:PassRole"):
+        assert operation in session.get_service_model(service).operation_names
 
 
 @pytest.mark.parametrize(
@@ -55,7 +82,7 @@ def test_action_is_one_of_aws(action: str) -> None:
         ("@task.put_events", {"events:PutEvents"}),
     ],
 )
-def test_what_is_needed_always(name: str, always: set[str]) -> None:
+def test_always_needed(name: str, always: set[str]) -> None:
     assert set(chain(*(need.actions for need in OPERATOR_NEEDS[name] if not need.when))) == always
 
 
@@ -75,31 +102,66 @@ def test_what_is_needed_always(name: str, always: set[str]) -> None:
         ("PutEventsOperator", "events:DescribeEventBus", "check_event_bus"),
     ],
 )
-def test_what_a_parameter_needs(name: str, action: str, condition: str) -> None:
+def test_needed_for_a_parameter(name: str, action: str, condition: str) -> None:
     assert any(condition in text for text in when(name, action))
     assert "" not in when(name, action)
 
 
 @pytest.mark.parametrize("name", ["DeleteRuleOperator", "RemoveTargetsOperator"])
-def test_taking_back_adds_nothing(name: str) -> None:
+def test_revoking_needs_no_permission_to_grant(name: str) -> None:
     assert not when(name, "lambda:AddPermission")
 
 
-def test_what_only_warns_is_optional() -> None:
-    assert Need(("events:DescribeRule",), "always", optional=True) in OPERATOR_NEEDS["PutRuleOperator"]
+def test_optional() -> None:
+    assert RequiredActions(("events:DescribeRule",), "always", optional=True) in OPERATOR_NEEDS["PutRuleOperator"]
     optional = {
         name: set(chain(*(need.actions for need in needs if need.optional))) for name, needs in OPERATOR_NEEDS.items()
     }
     assert optional["PutEventsOperator"] == {"events:DescribeEventBus"}
     assert "kms:GetKeyPolicy" in optional["PutTargetsOperator"]
+    assert optional["EnableRuleOperator"] == optional["DisableRuleOperator"] == {"events:DescribeRule"}
     assert not optional["DeleteRuleOperator"]
+
+
+@pytest.fixture
+def called(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Return the set of actions that are called from now on."""
+    actions: set[str] = set()
+    make_api_call = botocore.client.BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def recorded(self: Any, operation_name: str, parameters: Any) -> Any:
+        actions.add(f"{self.meta.service_model.endpoint_prefix}:{operation_name}")
+        return make_api_call(self, operation_name, parameters)
+
+    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", recorded)
+    return actions
+
+
+def test_every_call_is_listed(aws: None, hook: CloudWatchEventsHook, called: set[str]) -> None:
+    create_queue(hook, KmsMasterKeyId=create_key(hook))
+    create_queue(hook, "dead")
+    create_topic(hook)
+    create_function(hook)
+    create_log_group(hook)
+    hook.conn.create_event_bus(Name="orders")
+    calls: dict[str, set[str]] = {}
+    for name, parameters in RUNS:
+        called.clear()
+        task = getattr(operators, name)(task_id="t", aws_conn_id=None, **parameters)
+        with suppress(TargetCheckError):
+            task.execute({})
+        calls.setdefault(name, set()).update(called)
+    listed = {name: {action for required in OPERATOR_NEEDS[name] for action in required.actions} for name in calls}
+    assert {name: called - listed[name] for name, called in calls.items()} == {name: set() for name in calls}
+    assert set().union(*listed.values()) - set().union(*calls.values()) == NOT_CALLED
 
 
 class TestOperatorPolicy:
     def test_one_operator(self) -> None:
+        actions = ["events:DescribeRule", "events:EnableRule"]
         assert operator_policy(["EnableRuleOperator"]) == {
             "Version": "2012-10-17",
-            "Statement": [{"Effect": "Allow", "Action": ["events:EnableRule"], "Resource": "*"}],
+            "Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}],
         }
 
     def test_several_say_every_action_once_in_order(self) -> None:

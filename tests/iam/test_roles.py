@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from airflow_cwevents.exceptions import InvalidTargetError
 from airflow_cwevents.iam.documents import Policy
-from airflow_cwevents.iam.roles import RoleNeed, role_doubt, role_need, target_role_policy
+from airflow_cwevents.iam.roles import RoleRequirement, role_requirements, target_role_policy
 
 FUNCTION_ARN = "arn:aws:lambda:us-east-1:123456789012:function:f"
 QUEUE_ARN = "arn:aws:sqs:us-east-1:123456789012:q"
@@ -30,10 +31,12 @@ class TestTargetRolePolicy:
             (f"codebuild:{ACCOUNT}:project/p", ["codebuild:StartBuild"]),
             (f"codepipeline:{ACCOUNT}:p", ["codepipeline:StartPipelineExecution"]),
             (f"sagemaker:{ACCOUNT}:pipeline/p", ["sagemaker:StartPipelineExecution"]),
+            (f"imagebuilder:{ACCOUNT}:image-pipeline/p", ["imagebuilder:StartImagePipelineExecution"]),
             (f"inspector:{ACCOUNT}:target/0-a/template/0-b", ["inspector:StartAssessmentRun"]),
             (f"glue:{ACCOUNT}:workflow/w", ["glue:notifyEvent"]),
             ("ssm-incidents::123456789012:response-plan/p", ["ssm-incidents:StartIncident"]),
-            ("ssm:us-east-1::automation-definition/d:$DEFAULT", ["ssm:StartAutomationExecution"]),
+            (f"ssm:{ACCOUNT}:automation-definition/d:$DEFAULT", ["ssm:StartAutomationExecution"]),
+            ("ssm:us-east-1::automation-definition/AWS-X:$DEFAULT", ["ssm:StartAutomationExecution"]),
             (f"events:{ACCOUNT}:event-bus/b", ["events:PutEvents"]),
             (f"events:{ACCOUNT}:api-destination/d/id", ["events:InvokeApiDestination"]),
         ],
@@ -44,7 +47,7 @@ class TestTargetRolePolicy:
             "Version": "2012-10-17",
             "Statement": [{"Effect": "Allow", "Action": actions, "Resource": [arn]}],
         }
-        assert role_need({"Id": "t", "Arn": arn}) == RoleNeed(actions, [[arn]], {})
+        assert role_requirements({"Id": "t", "Arn": arn}) == [RoleRequirement(tuple(actions), ((arn,),))]
 
     @pytest.mark.parametrize(
         ("arn", "action"),
@@ -57,12 +60,20 @@ class TestTargetRolePolicy:
     )
     def test_optional_role(self, arn: str, action: str) -> None:
         assert target_role_policy([{"Id": "t", "Arn": arn}])["Statement"] == []
-        assert role_need({"Id": "t", "Arn": arn}) is None
+        assert role_requirements({"Id": "t", "Arn": arn}) == []
         assert allowed(target_role_policy([{"Id": "t", "Arn": arn, "RoleArn": ROLE_ARN}])) == [([action], [arn])]
 
-    @pytest.mark.parametrize("arn", [f"arn:aws:newservice:{ACCOUNT}:x", "not an ARN"])
-    def test_kind_that_is_not_known(self, arn: str) -> None:
-        assert target_role_policy([{"Arn": arn, "RoleArn": ROLE_ARN}])["Statement"] == []
+    @pytest.mark.parametrize(
+        "arn",
+        [f"arn:aws:newservice:{ACCOUNT}:x", f"arn:aws:events:{ACCOUNT}:target/of-the-future", "not an ARN"],
+    )
+    @pytest.mark.parametrize("role", [{}, {"RoleArn": ROLE_ARN}])
+    def test_unknown_kind_raises(self, arn: str, role: dict[str, str]) -> None:
+        known = {"Id": "t", "Arn": QUEUE_ARN}
+        with pytest.raises(InvalidTargetError) as caught:
+            target_role_policy([known, {"Id": "u", "Arn": arn, **role}])
+        assert (caught.value.place, caught.value.target_id) == ("targets[1].Arn", "u")
+        assert role_requirements({"Arn": arn, **role}) is None
 
     @pytest.mark.parametrize(
         ("definition", "resources"),
@@ -86,18 +97,20 @@ class TestTargetRolePolicy:
         }
         assert pass_role == {
             "Effect": "Allow",
-            "Action": "iam:PassRole",
-            "Resource": "*",
+            "Action": ["iam:PassRole"],
+            "Resource": ["*"],
             "Condition": {"StringLike": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
         }
         assert tag == {
             "Effect": "Allow",
-            "Action": "ecs:TagResource",
-            "Resource": "*",
+            "Action": ["ecs:TagResource"],
+            "Resource": ["*"],
             "Condition": {"StringEquals": {"ecs:CreateAction": "RunTask"}},
         }
-        need = RoleNeed(["ecs:RunTask"], [resources], {"ecs:cluster": cluster})
-        assert role_need({"Arn": cluster, "EcsParameters": definition}) == need
+        requirements = role_requirements({"Arn": cluster, "EcsParameters": definition}) or []
+        assert [requirement.needed for requirement in requirements] == ["always", "downstream", "downstream"]
+        assert requirements[0].resources == (tuple(resources),)
+        assert requirements[0].context == {"ecs:cluster": cluster}
 
     @pytest.mark.parametrize(
         ("definition", "resource"),
@@ -116,20 +129,55 @@ class TestTargetRolePolicy:
     @pytest.mark.parametrize("parameters", [{}, {"BatchParameters": None}, {"BatchParameters": {}}])
     def test_batch_without_a_definition(self, parameters: dict[str, Any]) -> None:
         queue = f"arn:aws:batch:{ACCOUNT}:job-queue/q"
-        resources = [[queue], [f"arn:aws:batch:{ACCOUNT}:job-definition/*"]]
-        assert role_need({"Arn": queue, **parameters}) == RoleNeed(["batch:SubmitJob"], resources, {})
+        resources = ((queue,), (f"arn:aws:batch:{ACCOUNT}:job-definition/*",))
+        assert role_requirements({"Arn": queue, **parameters}) == [RoleRequirement(("batch:SubmitJob",), resources)]
 
     @pytest.mark.parametrize(
-        ("document", "instances"),
+        ("document", "resource", "instances"),
         [
-            ("arn:aws:ssm:us-east-1::document/AWS-RunShellScript", "arn:aws:ec2:us-east-1:*:instance/*"),
-            (f"arn:aws-cn:ssm:{ACCOUNT}:document/d", f"arn:aws-cn:ec2:{ACCOUNT}:instance/*"),
+            # AWS's own documents have no account to IAM, whatever the target's ARN says
+            ("ssm:us-east-1::document/AWS-RunShellScript", None, "ec2:us-east-1:*:instance/*"),
+            (
+                f"ssm:{ACCOUNT}:document/AWS-RunShellScript",
+                "ssm:us-east-1::document/AWS-RunShellScript",
+                f"ec2:{ACCOUNT}:instance/*",
+            ),
+            (
+                f"ssm:{ACCOUNT}:document/AmazonCloudWatch-ManageAgent",
+                "ssm:us-east-1::document/AmazonCloudWatch-ManageAgent",
+                f"ec2:{ACCOUNT}:instance/*",
+            ),
+            (f"ssm:{ACCOUNT}:document/my-AWS-script", None, f"ec2:{ACCOUNT}:instance/*"),
         ],
     )
-    def test_run_command(self, document: str, instances: str) -> None:
-        assert allowed(target_role_policy([{"Arn": document}])) == [(["ssm:SendCommand"], [document, instances])]
+    def test_run_command(self, document: str, resource: str | None, instances: str) -> None:
+        resources = [f"arn:aws:{resource or document}", f"arn:aws:{instances}"]
+        policy = target_role_policy([{"Arn": f"arn:aws:{document}"}])
+        assert allowed(policy) == [(["ssm:SendCommand"], resources)]
 
-    def test_appsync_has_another_id_in_the_role_than_in_the_target(self) -> None:
+    @pytest.mark.parametrize(
+        ("members", "needed"),
+        [
+            ({"Input": '{"buildType": "BATCH"}'}, "always"),
+            ({"Input": {"buildType": "BATCH"}}, "always"),
+            ({"InputTransformer": {"InputTemplate": '{"sourceVersion": <v>, "buildType": "BATCH"}'}}, "always"),
+            ({"InputTransformer": {"InputTemplate": {"buildType": "<type>"}}}, "by_event"),
+            ({"InputPath": "$.detail"}, "by_event"),
+            ({"InputPath": "$"}, None),
+            ({"Input": '{"buildType": "OTHER"}'}, None),
+            ({"Input": "BATCH"}, None),
+            ({"InputTransformer": {"InputTemplate": '{"sourceVersion": <v>}'}}, None),
+            ({}, None),
+        ],
+    )
+    def test_codebuild_batch(self, members: dict[str, Any], needed: str | None) -> None:
+        project = f"arn:aws:codebuild:{ACCOUNT}:project/p"
+        first, *others = role_requirements({"Arn": project, **members}) or []
+        assert (first.actions, first.needed) == (("codebuild:StartBuild",), "always")
+        batch = [(each.actions, each.resources, each.needed) for each in others]
+        assert batch == ([(("codebuild:StartBuildBatch",), ((project,),), needed)] if needed else [])
+
+    def test_appsync_role_names_the_api_by_another_id(self) -> None:
         # https://docs.aws.amazon.com/eventbridge/latest/userguide/target-appsync.html
         target = {"Arn": f"arn:aws:appsync:{ACCOUNT}:endpoints/graphql-api/endpointid"}
         assert allowed(target_role_policy([target])) == [
@@ -142,29 +190,32 @@ class TestTargetRolePolicy:
             (
                 f"arn:aws:redshift:{ACCOUNT}:cluster:c",
                 {"Database": "d", "DbUser": "u"},
-                ("redshift:GetClusterCredentials", "*"),
+                (["redshift:GetClusterCredentials"], ["*"]),
             ),
             (
                 f"arn:aws:redshift-serverless:{ACCOUNT}:workgroup/w",
                 None,
-                ("redshift-serverless:GetCredentials", f"arn:aws:redshift-serverless:{ACCOUNT}:workgroup/w"),
+                (
+                    ["redshift-serverless:GetCredentials"],
+                    [f"arn:aws:redshift-serverless:{ACCOUNT}:workgroup/w"],
+                ),
             ),
             (
                 f"arn:aws:redshift:{ACCOUNT}:cluster:c",
                 {"SecretManagerArn": f"arn:aws:secretsmanager:{ACCOUNT}:secret:s"},
-                ("secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{ACCOUNT}:secret:s"),
+                (["secretsmanager:GetSecretValue"], [f"arn:aws:secretsmanager:{ACCOUNT}:secret:s"]),
             ),
             (
                 f"arn:aws:redshift-serverless:{ACCOUNT}:workgroup/w",
                 {"SecretManagerArn": "$.detail.secret"},
-                ("secretsmanager:GetSecretValue", "*"),
+                (["secretsmanager:GetSecretValue"], ["*"]),
             ),
         ],
     )
-    def test_redshift(self, arn: str, parameters: dict[str, str] | None, more: tuple[str, str]) -> None:
+    def test_redshift(self, arn: str, parameters: dict[str, str] | None, more: tuple[Any, Any]) -> None:
         target = {"Arn": arn, "RedshiftDataParameters": parameters}
         assert allowed(target_role_policy([target])) == [(["redshift-data:ExecuteStatement"], [arn]), more]
-        assert role_need(target) == RoleNeed(["redshift-data:ExecuteStatement"], [[arn]], {})
+        assert [requirement.needed for requirement in role_requirements(target) or []] == ["always", "downstream"]
 
     @pytest.mark.parametrize(
         ("name", "action", "resources"),
@@ -184,40 +235,18 @@ class TestTargetRolePolicy:
         assert target_role_policy([target])["Statement"] == []
         assert allowed(target_role_policy([{**target, "RoleArn": ROLE_ARN}])) == [([action], resources)]
 
-    def test_built_in_that_is_not_known(self) -> None:
-        target = {"Arn": f"arn:aws:events:{ACCOUNT}:target/of-the-future", "RoleArn": ROLE_ARN}
-        assert target_role_policy([target])["Statement"] == []
-        assert role_need(target) is None
-
-    def test_many_targets_say_everything_once(self) -> None:
+    def test_many_targets_repeat_no_statement(self) -> None:
         clusters = [f"arn:aws:ecs:{ACCOUNT}:cluster/{name}" for name in "ab"]
         stream = f"arn:aws:kinesis:{ACCOUNT}:stream/s"
         targets = [{"Arn": arn} for arn in [*clusters, stream, clusters[0], stream, QUEUE_ARN]]
         actions = [action for action, _ in allowed(target_role_policy(targets))]
         assert actions == [
             ["ecs:RunTask"],
-            "iam:PassRole",
-            "ecs:TagResource",
+            ["iam:PassRole"],
+            ["ecs:TagResource"],
             ["ecs:RunTask"],
             ["kinesis:PutRecord"],
         ]
 
     def test_no_targets(self) -> None:
         assert target_role_policy([]) == {"Version": "2012-10-17", "Statement": []}
-
-
-@pytest.mark.parametrize(
-    ("arn", "role", "doubtful"),
-    [
-        (FUNCTION_ARN, {"RoleArn": ROLE_ARN}, True),
-        (QUEUE_ARN, {"RoleArn": ROLE_ARN}, True),
-        (TOPIC_ARN, {"RoleArn": ROLE_ARN}, True),
-        (QUEUE_ARN, {}, False),
-        (QUEUE_ARN, {"RoleArn": None}, False),
-        (f"arn:aws:kinesis:{ACCOUNT}:stream/s", {"RoleArn": ROLE_ARN}, False),
-        (f"arn:aws:execute-api:{ACCOUNT}:a/prod/GET/x", {"RoleArn": ROLE_ARN}, False),
-        ("not an ARN", {"RoleArn": ROLE_ARN}, False),
-    ],
-)
-def test_role_doubt(arn: str, role: dict[str, str | None], doubtful: bool) -> None:
-    assert bool(role_doubt({"Arn": arn, **role})) is doubtful

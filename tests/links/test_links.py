@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 from urllib.parse import urlsplit
 
@@ -52,7 +53,7 @@ def link(of: BaseOperatorLink, place: ConsolePlace | None) -> str:
         (None, "", ""),
     ],
 )
-def test_links(place: ConsolePlace | None, rule_link: str, bus_link: str) -> None:
+def test_links_open_the_rule_and_the_bus(place: ConsolePlace | None, rule_link: str, bus_link: str) -> None:
     assert link(EventRuleLink(), place) == rule_link
     assert link(EventBusLink(), place) == bus_link
 
@@ -75,7 +76,7 @@ def test_task_that_has_not_run_has_no_link() -> None:
         ),
     ],
 )
-def test_operator_says_where(event_bus_name: str | None, bus: str) -> None:
+def test_operator_sets_the_place(event_bus_name: str | None, bus: str) -> None:
     operator = CloudWatchEventsBaseOperator(task_id="t", aws_conn_id=None, region_name="eu-central-1")
     operator.show_in_console(event_bus_name, "r")
     url = urlsplit(EventRuleLink().get_link(operator, ti_key=None))
@@ -84,7 +85,30 @@ def test_operator_says_where(event_bus_name: str | None, bus: str) -> None:
     assert url.fragment == f"/eventbus/{bus}/rules/r"
 
 
-def test_operators_have_the_links_they_can_fill() -> None:
+@pytest.mark.parametrize(
+    ("endpoint_url", "shown"),
+    [
+        ("https://events.eu-central-1.amazonaws.com", True),
+        ("https://vpce-1a2b-3c.events.eu-central-1.vpce.amazonaws.com", True),
+        ("https://events.eu-central-1.api.aws", True),
+        ("https://events.cn-north-1.amazonaws.com.cn", True),
+        ("http://127.0.0.1:4566", False),
+        ("https://events.amazonaws.com.example.com", False),
+        ("https://fakeamazonaws.com", False),
+    ],
+)
+def test_links_are_hidden_for_an_endpoint_that_is_not_of_aws(
+    monkeypatch: pytest.MonkeyPatch, endpoint_url: str, shown: bool
+) -> None:
+    extra = {"region_name": "eu-central-1", "endpoint_url": endpoint_url}
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps({"conn_type": "aws", "extra": extra}))
+    operator = CloudWatchEventsBaseOperator(task_id="t")
+    operator.show_in_console("orders", "r")
+    for each in (EventRuleLink(), EventBusLink()):
+        assert bool(each.get_link(operator, ti_key=None)) is shown
+
+
+def test_operators_have_the_links_that_apply() -> None:
     for operator in (PutRuleOperator, PutTargetsOperator, EnableRuleOperator):
         assert [type(each) for each in operator.operator_extra_links] == [EventRuleLink, EventBusLink]
     assert [type(each) for each in PutEventsOperator.operator_extra_links] == [EventBusLink]

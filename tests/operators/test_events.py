@@ -92,12 +92,30 @@ def test_parameters_may_be_text_as_templates_make_them(server: FaultServer) -> N
     assert caught.value.place == "max_failed"
 
 
+class TestWhenTheDagFileIsParsed:
+    def test_mistake_in_a_literal_entry_raises(self) -> None:
+        with fails_with(InvalidEntryError) as caught:
+            PutEventsOperator(task_id="t", entries=[{"Source": "{{ params.source }}"}, {"Source": "s"}])
+        assert caught.value.index == 1
+
+    def test_all_invalid_entries_are_reported_up_to_ten(self, server: FaultServer) -> None:
+        given: Any = operator(0)
+        given.entries = [{"Source": "aws.x" if n % 2 else "x", "DetailType": "d", "Detail": {}} for n in range(200)]
+        with fails_with(InvalidEntryError) as caught:
+            given.execute({})
+        assert [error.index for error in (caught.value, *caught.value.others)] == list(range(1, 21, 2))
+        assert str(caught.value).count("\n") == 9
+        assert server.requests == []
+
+
 class TestTemplates:
     @staticmethod
     def rendered(text: str, **environment: Any) -> str:
         with DAG("d", schedule=None, jinja_environment_kwargs=environment):
-            given = PutEventsOperator(task_id="send", entries=[{"Source": "s", "Detail": {"a": [text]}}])
-        given.render_template_fields({"run_id": "manual__1"})  # type: ignore[typeddict-item]
+            given: Any = PutEventsOperator(
+                task_id="send", entries=[{"Source": "s", "DetailType": "d", "Detail": {"a": [text]}}]
+            )
+        given.render_template_fields({"run_id": "manual__1"})
         return str(given.entries[0]["Detail"]["a"][0])
 
     def test_templates_are_rendered_wherever_they_are(self) -> None:
@@ -330,8 +348,8 @@ def test_kill_before_anything_was_begun_makes_no_client(monkeypatch: pytest.Monk
     assert "hook" not in vars(given)
 
 
-def test_links_lead_to_the_bus(server: FaultServer) -> None:
-    given = operator(1, event_bus_name="orders", check_event_bus=False)
+def test_links_lead_to_the_bus() -> None:
+    given = operator(0, event_bus_name="orders", check_event_bus=False)
     run(given)
     link = next(iter(given.operator_extra_links))
     expected = "https://console.aws.amazon.com/events/home?region=us-east-1#/eventbus/orders"

@@ -10,6 +10,7 @@ from airflow.sdk import DAG, XComArg
 from botocore.exceptions import ClientError
 
 from airflow_cwevents.exceptions import (
+    CloudWatchEventsError,
     InvalidEventPatternError,
     InvalidInputError,
     InvalidScheduleError,
@@ -32,21 +33,21 @@ OPERATORS = [PutRuleOperator, EnableRuleOperator, DisableRuleOperator, DeleteRul
 
 @pytest.fixture(autouse=True)
 def _aws(aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have all tests use moto, and wait for nothing."""
+    """Use moto in all tests, without waits."""
     monkeypatch.setattr(CloudWatchEventsHook, "retry_waits", NO_WAITS)
 
 
 def run(operator: type[CloudWatchEventsBaseOperator], **parameters: Any) -> Any:
     task = operator(**{"task_id": "t", "aws_conn_id": None, **parameters})
-    return task.execute({})  # type: ignore[typeddict-item]
+    return task.execute({})
 
 
 def describe(**members: str) -> dict[str, Any]:
-    return boto3.client("events").describe_rule(**{"Name": "r", **members})
+    return dict(boto3.client("events").describe_rule(**{"Name": "r", **members}))
 
 
 class TestPutRule:
-    def test_returns_the_arn_of_the_rule_that_is_there_then(self) -> None:
+    def test_returns_the_arn_of_the_rule(self) -> None:
         assert run(PutRuleOperator, name="r", event_pattern=PATTERN) == ARN
         assert describe()["EventPattern"] == '{"source":["com.company.app"]}'
 
@@ -81,7 +82,7 @@ class TestPutRule:
         task = PutRuleOperator(task_id="t", aws_conn_id=None, name="r", event_pattern=PATTERN, role_arn="x")
         task.hook.conn.meta.events.register("before-call.eventbridge.PutRule", refuse)
         with fails_with(RoleNotAssumableError) as caught:
-            task.execute({})  # type: ignore[typeddict-item]
+            task.execute({})
         assert caught.value.role_arn == "x"
 
     @pytest.mark.parametrize(
@@ -112,7 +113,9 @@ class TestWhenTheDagFileIsRead:
             ({"schedule_expression": 5}, InvalidScheduleError),
         ],
     )
-    def test_mistake_in_a_literal_is_an_error(self, parameters: dict[str, Any], error: type[Exception]) -> None:
+    def test_mistake_in_a_literal_is_an_error(
+        self, parameters: dict[str, Any], error: type[CloudWatchEventsError]
+    ) -> None:
         with fails_with(error):
             PutRuleOperator(task_id="t", name="r", **parameters)
 
@@ -123,7 +126,7 @@ class TestWhenTheDagFileIsRead:
             ("schedule_expression", "rate(2 minutes)", "rate(1 minutes)"),
         ],
     )
-    def test_mistake_in_what_is_mapped_fails_the_task_without_retries(self, field: str, good: Any, bad: Any) -> None:
+    def test_mistake_in_a_mapped_operator_fails_without_retries(self, field: str, good: Any, bad: Any) -> None:
         with DAG("d"):
             mapped = PutRuleOperator.partial(task_id="t", name="r").expand(**{field: [good, bad]})
         assert getattr(mapped.unmap({field: good}), field) == good
@@ -139,19 +142,44 @@ class TestWhenTheDagFileIsRead:
             {"event_pattern": {"source": ["a", "{% if x %}b{% endif %}"], "detail": "c"}},
             {"event_pattern": '{"source": {{ params.sources | tojson }}}'},
             {"schedule_expression": "rate({{ params.minutes }} minutes)"},
-            {"event_pattern": None, "schedule_expression": None},
+            {"event_pattern": PATTERN, "state": "{{ params.state }}"},
         ],
     )
-    def test_template_is_left_for_later(self, parameters: dict[str, Any]) -> None:
+    def test_template_is_not_validated_yet(self, parameters: dict[str, Any]) -> None:
         task = PutRuleOperator(task_id="t", name="r", **parameters)
         assert {name: getattr(task, name) for name in parameters} == parameters
 
-    def test_result_of_another_task_is_left_for_later(self) -> None:
+    @pytest.mark.parametrize(
+        "parameters",
+        [
+            {"name": "a b"},
+            {"state": "ON"},
+            {"description": "x" * 513},
+            {"tags": {"aws:x": None}},
+            {"event_pattern": None},
+        ],
+    )
+    def test_any_mistake_in_a_literal_raises(self, parameters: dict[str, Any]) -> None:
+        with fails_with(InvalidInputError):
+            PutRuleOperator(**{"task_id": "t", "name": "r", "event_pattern": PATTERN, **parameters})
+
+    @pytest.mark.parametrize("cls", [EnableRuleOperator, DisableRuleOperator, DeleteRuleOperator])
+    def test_invalid_name_raises(self, cls: Any) -> None:
+        with fails_with(InvalidInputError):
+            cls(task_id="t", name="arn:aws:events:us-east-1:123456789012:rule/r")
+        assert cls(task_id="t", name="{{ params.rule }}").name == "{{ params.rule }}"
+
+    def test_marks_of_the_dags_own_are_templates(self) -> None:
+        with DAG("d", jinja_environment_kwargs={"variable_start_string": "<<", "variable_end_string": ">>"}):
+            task = PutRuleOperator(task_id="t", name="<< params.rule >>", event_pattern=PATTERN)
+        assert task.name == "<< params.rule >>"
+
+    def test_result_of_another_task_is_not_validated_yet(self) -> None:
         with DAG("d", schedule=None):
             first = PutRuleOperator(task_id="first", name="r", event_pattern=PATTERN)
-            whole = PutRuleOperator(task_id="whole", name="r", event_pattern=first.output)
+            whole = PutRuleOperator(task_id="whole", name="r", event_pattern=first.output)  # type: ignore[arg-type]
             part = PutRuleOperator(task_id="part", name="r", event_pattern={"source": first.output})
-            schedule = PutRuleOperator(task_id="schedule", name="r", schedule_expression=first.output)
+            schedule = PutRuleOperator(task_id="schedule", name="r", schedule_expression=first.output)  # type: ignore[arg-type]
         assert isinstance(whole.event_pattern, XComArg)
         assert {task.task_id for task in first.downstream_list} == {"whole", "part", "schedule"}
         assert schedule.upstream_task_ids == part.upstream_task_ids == {"first"}
@@ -176,7 +204,7 @@ class TestParameters:
 
 class TestTemplates:
     def render(self, task: CloudWatchEventsBaseOperator, **params: Any) -> None:
-        task.render_template_fields({"params": params, "ds": "2026-01-31"})  # type: ignore[typeddict-item]
+        task.render_template_fields({"params": params, "ds": "2026-01-31"})
 
     def test_put_rule(self) -> None:
         with DAG("d", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)):
@@ -192,22 +220,22 @@ class TestTemplates:
                 region_name="{{ params.region }}",
             )
         self.render(task, name="r", source="é", days=2, state="DISABLED", region="eu-west-1")
-        assert task.execute({}) == ARN.replace("us-east-1", "eu-west-1")  # type: ignore[typeddict-item]
+        assert task.execute({}) == ARN.replace("us-east-1", "eu-west-1")
         described = boto3.client("events", region_name="eu-west-1").describe_rule(Name="r")
         assert described["EventPattern"] == '{"source":["é"]}'
         assert (described["ScheduleExpression"], described["Description"]) == ("rate(2 days)", "since 2026-01-31")
         assert described["State"] == "DISABLED"
 
-    def test_mistake_that_a_template_makes_is_found_by_the_task(self) -> None:
+    def test_mistake_in_a_rendered_template_fails_the_task(self) -> None:
         with DAG("d", schedule=None):
             task = PutRuleOperator(task_id="t", aws_conn_id=None, name="r", event_pattern="{{ params.pattern }}")
         self.render(task, pattern='{"source": "x"}')
         with fails_with(InvalidEventPatternError) as caught:
-            task.execute({})  # type: ignore[typeddict-item]
+            task.execute({})
         assert caught.value.path == "source"
 
     @pytest.mark.parametrize(("text", "revoked"), [("True", True), ("false", False)])
-    def test_switch(self, text: str, revoked: bool) -> None:
+    def test_flag(self, text: str, revoked: bool) -> None:
         put_with_queue()
         with DAG("d", schedule=None):
             task = DeleteRuleOperator(
@@ -217,17 +245,17 @@ class TestTemplates:
                 revoke_permissions="{{ params.revoke }}",  # type: ignore[arg-type]
             )
         self.render(task, name="r", revoke=text)
-        task.execute({})  # type: ignore[typeddict-item]
+        task.execute({})
         assert ("Policy" not in queue_attributes()) is revoked
 
-    def test_switch_that_is_none(self) -> None:
+    def test_invalid_flag(self) -> None:
         with fails_with(InvalidInputError) as caught:
             run(DeleteRuleOperator, name="r", force="perhaps")
         assert caught.value.place == "force"
 
 
 def put_with_queue() -> None:
-    """Put a rule that may send to a queue."""
+    """Put a rule with permission to send to a queue."""
     boto3.client("sqs").create_queue(QueueName="q")
     run(PutRuleOperator, name="r", event_pattern=PATTERN)
     hook = CloudWatchEventsHook(None)
@@ -259,13 +287,13 @@ class TestEnableAndDisable:
 
 class TestDelete:
     @pytest.mark.parametrize("revoke", [True, False])
-    def test_takes_targets_and_permissions_with_it(self, revoke: bool) -> None:
+    def test_deletes_targets_and_permissions(self, revoke: bool) -> None:
         put_with_queue()
         assert run(DeleteRuleOperator, name="r", revoke_permissions=revoke) is None
         assert boto3.client("events").list_rules()["Rules"] == []
         assert ("Policy" not in queue_attributes()) is revoke
 
-    def test_rule_that_is_gone_is_fine(self) -> None:
+    def test_missing_rule_is_fine(self) -> None:
         assert run(DeleteRuleOperator, name="r") is None
 
     @pytest.mark.parametrize("force", [False, True])
@@ -280,11 +308,11 @@ class TestDelete:
             "provide-client-params.eventbridge.DeleteRule", lambda params, **_: sent.append(params)
         )
         if force:
-            task.execute({})  # type: ignore[typeddict-item]
+            task.execute({})
             assert sent == [{"Name": "r", "Force": True}]
         else:
             with fails_with(ManagedRuleError) as caught:
-                task.execute({})  # type: ignore[typeddict-item]
+                task.execute({})
             assert caught.value.managed_by == "x.amazonaws.com"
 
 
@@ -301,7 +329,7 @@ def test_links_know_the_place(operator: type[CloudWatchEventsBaseOperator], bus:
     events = boto3.client("events", region_name="eu-west-1")
     events.create_event_bus(Name="orders")
     events.put_rule(Name="r", EventPattern='{"source":["a"]}', EventBusName=named)
-    pattern = {"event_pattern": PATTERN} if operator is PutRuleOperator else {}
+    pattern: dict[str, Any] = {"event_pattern": PATTERN} if operator is PutRuleOperator else {}
     task = operator(task_id="t", aws_conn_id=None, name="r", event_bus_name=bus, region_name="eu-west-1", **pattern)
-    task.execute({})  # type: ignore[typeddict-item]
+    task.execute({})
     assert task.console_place == ConsolePlace("aws", "eu-west-1", named, "r")

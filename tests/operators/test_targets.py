@@ -58,7 +58,7 @@ class FakeTaskInstance:
 
 def run(operator: type[CloudWatchEventsBaseOperator], **parameters: Any) -> Any:
     task = operator(**{"task_id": "t", "aws_conn_id": None, "rule": "r", **parameters})
-    return task.execute({})  # type: ignore[typeddict-item]
+    return task.execute({})
 
 
 def targets(*ids: str, **members: Any) -> list[dict[str, Any]]:
@@ -143,8 +143,20 @@ class TestPutTargets:
         task = PutTargetsOperator(task_id="t", aws_conn_id=None, rule="r", targets=targets("a", "b"))
         fail("PutTargets", task, code)
         with fails_with(PutTargetsError) if permanent else pytest.raises(PutTargetsError) as caught:
-            task.execute({})  # type: ignore[typeddict-item]
+            task.execute({})
         assert [(failed.target_id, failed.code) for failed in caught.value.failed] == [("a", code)]
+
+
+class TestWhenTheDagFileIsParsed:
+    def test_mistakes_in_literal_targets_raise(self) -> None:
+        with fails_with(InvalidTargetError) as caught:
+            PutTargetsOperator(task_id="t", rule="r", targets=[{"Id": "{{ x }}"}, {"Id": "a", "Arn": "no"}])
+        assert caught.value.index == 1
+
+    @pytest.mark.parametrize("cls", [PutTargetsOperator, RemoveTargetsOperator, CheckTargetsOperator])
+    def test_invalid_rule_raises(self, cls: Any) -> None:
+        with fails_with(InvalidInputError):
+            cls(task_id="t", rule="a b", **({"targets": []} if cls is PutTargetsOperator else {}))
 
 
 class TestRemoveTargets:
@@ -189,7 +201,7 @@ class TestRemoveTargets:
         task = RemoveTargetsOperator(task_id="t", aws_conn_id=None, rule="r")
         fail("RemoveTargets", task, "AccessDeniedException")
         with fails_with(RemoveTargetsError) as caught:
-            task.execute({})  # type: ignore[typeddict-item]
+            task.execute({})
         assert [failed.target_id for failed in caught.value.failed] == ["a"]
 
     def test_force(self) -> None:
@@ -198,7 +210,7 @@ class TestRemoveTargets:
         task.hook.conn.meta.events.register(
             "provide-client-params.eventbridge.RemoveTargets", lambda params, **_: sent.append(params)
         )
-        task.execute({})  # type: ignore[typeddict-item]
+        task.execute({})
         assert sent == [{"Rule": "r", "Ids": ["a"], "Force": True}]
 
 
@@ -206,6 +218,8 @@ class TestCheckTargets:
     def test_returns_the_report(self) -> None:
         run(PutTargetsOperator, targets=targets("a"), grant_permissions=True)
         report = run(CheckTargetsOperator, sample_event=EVENT)
+        (received,) = [target.pop("delivers") for target in report["targets"]]
+        assert json.loads(received) == EVENT
         assert json.loads(json.dumps(report)) == {
             "rule_arn": RULE_ARN,
             "ok": True,
@@ -237,7 +251,7 @@ class TestCheckTargets:
         assert {finding["severity"] for target in report["targets"] for finding in target["findings"]} == {"problem"}
 
     @pytest.mark.parametrize("grant", [True, False])
-    def test_table_is_logged(
+    def test_report_is_logged_line_by_line(
         self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, grant: bool
     ) -> None:
         run(PutTargetsOperator, targets=targets("a"), grant_permissions=grant)
@@ -248,12 +262,10 @@ class TestCheckTargets:
         else:
             with pytest.raises(TargetCheckError):
                 run(CheckTargetsOperator)
-        (record,) = [
-            record for record in caplog.records if (record.name, record.levelname) == ("tests.operator", "INFO")
-        ]
-        rows = [line.split() for line in record.getMessage().splitlines()]
-        assert ["rule", RULE_ARN, "ok"] in rows
-        assert ["a", QUEUE, "ok" if grant else "problem"] in rows
+        rows = [record.getMessage().split() for record in caplog.records if record.name == "tests.operator"]
+        assert ["rule", "ok", RULE_ARN] in rows
+        assert ["a", "ok" if grant else "problem", QUEUE] in rows
+        assert ["fix:" in row for row in rows].count(True) == (not grant)
 
     @pytest.mark.parametrize("sample", [{"source": "other"}, '{"source": "other"}'])
     def test_sample_event_that_does_not_match(self, sample: dict[str, Any] | str) -> None:
@@ -270,7 +282,7 @@ class TestCheckTargets:
             raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetQueueUrl")
 
         task.hook.client("sqs").meta.events.register("before-call.sqs.*", deny)
-        report = task.execute({})  # type: ignore[typeddict-item]
+        report = task.execute({})
         assert report["ok"] is True
         assert [target["verdict"] for target in report["targets"]] == ["unknown"]
 
@@ -286,7 +298,7 @@ class TestParameters:
         assert set(operator.template_fields) == given | set(CloudWatchEventsBaseOperator.template_fields)
 
     def test_misspelt_one_is_an_error(self, operator: type[CloudWatchEventsBaseOperator]) -> None:
-        given = {"targets": []} if operator is PutTargetsOperator else {}
+        given: dict[str, Any] = {"targets": []} if operator is PutTargetsOperator else {}
         with pytest.raises(TypeError, match="event_bus"):
             operator(task_id="t", rule="r", event_bus="orders", **given)
 
@@ -294,20 +306,20 @@ class TestParameters:
         events = boto3.client("events")
         events.create_event_bus(Name="orders")
         events.put_rule(Name="o", EventPattern='{"source":["a"]}', EventBusName="orders")
-        given = {"targets": []} if operator is PutTargetsOperator else {}
+        given: dict[str, Any] = {"targets": []} if operator is PutTargetsOperator else {}
         task = operator(task_id="t", aws_conn_id=None, rule="o", event_bus_name="orders", **given)
         if operator is CheckTargetsOperator:
             with pytest.raises(TargetCheckError):
-                task.execute({})  # type: ignore[typeddict-item]
+                task.execute({})
         else:
-            task.execute({})  # type: ignore[typeddict-item]
+            task.execute({})
         assert task.console_place == ConsolePlace("aws", "us-east-1", "orders", "o")
 
 
 class TestTemplates:
     @staticmethod
     def render(task: CloudWatchEventsBaseOperator, **params: Any) -> None:
-        task.render_template_fields({"params": params})  # type: ignore[typeddict-item]
+        task.render_template_fields({"params": params})
 
     def test_put_targets(self) -> None:
         with DAG("d", schedule=None):
@@ -321,7 +333,7 @@ class TestTemplates:
                 max_targets="{{ params.max }}",  # type: ignore[arg-type]
             )
         self.render(task, rule="r", id="x", arn=QUEUE, n="é", grant=True, prune=False, max=5)
-        assert task.execute({}) == ["x"]  # type: ignore[typeddict-item]
+        assert task.execute({}) == ["x"]
         (target,) = boto3.client("events").list_targets_by_rule(Rule="r")["Targets"]
         assert target == {"Id": "x", "Arn": QUEUE, "Input": '{"n":"é"}'}
         assert queue_has_policy()
@@ -333,7 +345,7 @@ class TestTemplates:
                 task_id="t", aws_conn_id=None, rule="{{ params.rule }}", target_ids=["{{ params.id }}"]
             )
         self.render(task, rule="r", id="b")
-        assert task.execute({}) == ["b"]  # type: ignore[typeddict-item]
+        assert task.execute({}) == ["b"]
 
     def test_check_targets(self) -> None:
         run(PutTargetsOperator, targets=targets("a"), grant_permissions=True)
@@ -342,7 +354,7 @@ class TestTemplates:
                 task_id="t", aws_conn_id=None, rule="{{ params.rule }}", sample_event={"source": "{{ params.source }}"}
             )
         self.render(task, rule="r", source="com.company.app")
-        assert task.execute({})["ok"] is True  # type: ignore[typeddict-item]
+        assert task.execute({})["ok"] is True
 
     def test_results_of_other_tasks(self) -> None:
         with DAG("d", schedule=None):
@@ -350,7 +362,7 @@ class TestTemplates:
             put = PutTargetsOperator(
                 task_id="put", rule="r", targets=[{"Id": "a", "Arn": "{{ params.arn }}", "Input": rule.output}]
             )
-            remove = RemoveTargetsOperator(task_id="remove", rule="r", target_ids=put.output)
+            remove = RemoveTargetsOperator(task_id="remove", rule="r", target_ids=put.output)  # type: ignore[arg-type]
         assert isinstance(remove.target_ids, XComArg)
         assert (put.upstream_task_ids, remove.upstream_task_ids) == ({"rule"}, {"put"})
 

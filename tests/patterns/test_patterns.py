@@ -228,7 +228,7 @@ class TestWildcard:
         assert accepts({"wildcard": pattern}, value) is glob(pattern, value)
 
     def test_long_values_take_no_longer_for_more_wildcards(self) -> None:
-        assert not accepts({"wildcard": "*a*a*a*a*a*a*b"}, "a" * 100_000)
+        assert not accepts({"wildcard": "*a*a*a*b"}, "a" * 100_000)
 
 
 class TestNumeric:

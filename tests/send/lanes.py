@@ -31,6 +31,10 @@ class DirectTransport:
     def in_flight(self) -> int:
         return len(self.answers)
 
+    @property
+    def has_answers(self) -> bool:
+        return bool(self.answers)
+
     def submit(self, request: Request) -> None:
         self.requests.append(request)
         answer = Answer(request, 0, time.monotonic())
@@ -56,7 +60,7 @@ class DirectTransport:
 def client_of(url: str | None, **config: Any) -> Any:
     """Return a client that sends to a URL."""
     verify = config.pop("verify", None)
-    retries = {"mode": "legacy", "total_max_attempts": config.pop("attempts", 1)}
+    retries: Any = {"mode": "legacy", "total_max_attempts": config.pop("attempts", 1)}
     return boto3.Session().client("events", endpoint_url=url, verify=verify, config=Config(retries=retries, **config))
 
 

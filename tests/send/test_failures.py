@@ -82,9 +82,9 @@ def test_file_of_a_try_before_is_removed_on_request_only(tmp_path: Path) -> None
     failures = Failures(ObjectStoragePath(str(path)), "entry")
     failures.close()
     assert path.exists()
-    failures.remove_file_of_try_before()
+    failures.remove_outdated_file()
     assert not path.exists()
-    failures.remove_file_of_try_before()
+    failures.remove_outdated_file()
 
 
 def test_file_with_failures_is_not_removed(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_file_with_failures_is_not_removed(tmp_path: Path) -> None:
     failures = Failures(ObjectStoragePath(str(path)), "entry")
     failures.add(failed(0))
     failures.close()
-    failures.remove_file_of_try_before()
+    failures.remove_outdated_file()
     assert path.exists()
 
 
@@ -101,7 +101,7 @@ def test_file_that_may_not_be_removed_is_a_warning(tmp_path: Path, caplog: pytes
         def unlink(self, missing_ok: bool = False) -> None:
             raise PermissionError("s3:ListBucket")
 
-    Failures(Path(str(tmp_path / "failed.jsonl")), "entry").remove_file_of_try_before()
+    Failures(Path(str(tmp_path / "failed.jsonl")), "entry").remove_outdated_file()
     assert "was not removed" in caplog.text
 
 

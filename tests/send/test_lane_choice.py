@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.stub import Stubber
 from moto import mock_aws
 
@@ -61,7 +62,7 @@ def test_handler_before_send_may_answer(server: FaultServer, begun: list[Any]) -
 
     hook = CloudWatchEventsHook(None)
     hook.conn.meta.events.register(
-        "before-send.events.PutEvents", lambda request, **_: AWSResponse(request.url, 200, {}, Raw())
+        "before-send.events.PutEvents", lambda request, **_: AWSResponse(request.url, 200, HTTPHeaders(), Raw())
     )
     (result,) = hook.put_events([ENTRY])
     assert result.event_id == "of the handler"

@@ -78,6 +78,7 @@ class Proxy:
         self.heads: list[bytes] = []
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         self._listener = listener
+        self._open: list[socket.socket] = []
 
     def serve(self) -> None:
         while True:
@@ -87,6 +88,11 @@ class Proxy:
                 return
             threading.Thread(target=self._handle, args=[connection], daemon=True).start()
 
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        for connection in self._open:
+            connection.close()
+
     def _handle(self, client: socket.socket) -> None:
         received = client.recv(65536)
         head = received.split(b"\r\n\r\n")[0]
@@ -95,6 +101,7 @@ class Proxy:
         address = target if method == b"CONNECT" else target.split(b"/")[2]
         host, port = address.decode().split(":")
         upstream = socket.create_connection((host, int(port)))
+        self._open += [client, upstream]
         if method == b"CONNECT":
             client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
         else:
@@ -118,7 +125,7 @@ def proxy() -> Iterator[Proxy]:
         made = Proxy(listener)
         threading.Thread(target=made.serve, daemon=True).start()
         yield made
-        listener.shutdown(socket.SHUT_RDWR)
+        made.close()
 
 
 @both
@@ -160,6 +167,7 @@ def test_other_host_name_is_refused(
     assert not tls_server.requests
 
 
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
 @both
 def test_verify_false_verifies_nothing(tls_server: FaultServer, send: Send) -> None:
     assert send(client_of(tls_server.url, verify=False))

@@ -14,6 +14,8 @@ class ListLog:
     def info(self, event: str, *args: Any) -> None:
         self.lines.append(event % args)
 
+    warning = info
+
 
 @pytest.fixture
 def log() -> ListLog:

@@ -173,7 +173,7 @@ def test_options_are_checked_before_anything_is_sent(
     hook: CloudWatchEventsHook, stub: Stubber, name: str, value: int
 ) -> None:
     with pytest.raises(InvalidInputError) as caught:
-        hook.put_events([ENTRY], **{name: value})  # type: ignore[arg-type]
+        hook.put_events([ENTRY], **{name: value})
     assert caught.value.place == name
 
 

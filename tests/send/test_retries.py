@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.exceptions import ClientError
 from urllib3 import HTTPResponse
 
@@ -21,7 +22,12 @@ from airflow_cwevents.exceptions import LimitExceededError, PutTargetsError, Rem
 from airflow_cwevents.hooks import CloudWatchEventsHook
 
 RULE_ARN = "arn:aws:events:us-east-1:123456789012:rule/r"
-TARGET = {"Id": "t", "Arn": "arn:aws:lambda:us-east-1:123456789012:function:f"}
+# with a role, so that no resource policy is read
+TARGET = {
+    "Id": "t",
+    "Arn": "arn:aws:kinesis:us-east-1:123456789012:stream/s",
+    "RoleArn": "arn:aws:iam::123456789012:role/r",
+}
 ANSWERS: dict[str, dict[str, Any]] = {
     "DescribeRule": {"Name": "r", "Arn": RULE_ARN},
     "ListTargetsByRule": {"Targets": [TARGET]},
@@ -59,7 +65,7 @@ def refuse(hook: CloudWatchEventsHook, monkeypatch: pytest.MonkeyPatch) -> Refus
             requests[name] += 1
             status, body = (error[0], {"__type": error[1]}) if name == operation else (200, ANSWERS.get(name, {}))
             raw = HTTPResponse(io.BytesIO(json.dumps(body).encode()), preload_content=False)
-            return AWSResponse(request.url, status, {}, raw)
+            return AWSResponse(request.url, status, HTTPHeaders(), raw)
 
         hook.conn.meta.events.register("before-send.eventbridge", answer)
         return requests

@@ -12,23 +12,20 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tenacity import wait_fixed, wait_none
 
 from airflow_cwevents._send import sender as sender_module
 from airflow_cwevents._send.entries import EntryResult, SizedEntry
 from airflow_cwevents._send.options import SendOptions
-from airflow_cwevents._send.sender import (
-    MAX_BAD_IN_A_ROW,
-    MAX_HELD_BYTES,
-    MAX_UNSETTLED_ENTRIES,
-    SUBMIT_SECONDS,
-    EventSender,
-)
-from airflow_cwevents._send.thread_transport import ThreadTransport
-from airflow_cwevents._send.workers import Workers
+from airflow_cwevents._send.sender import MAX_BAD_IN_A_ROW, SUBMIT_SECONDS, EventSender
+from airflow_cwevents._send.source import MAX_HELD_BYTES, MAX_UNSETTLED_ENTRIES
+from airflow_cwevents._send.workers import PutEvents, ThreadTransport
 from airflow_cwevents.exceptions import InvalidInputError, PutEventsStoppedError
 
 Put = Callable[[list[Mapping[str, Any]]], Mapping[str, Any]]
+
+
+def no_wait(failures: int) -> float:
+    return 0.0
 
 
 def ok(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -39,8 +36,8 @@ def items(count: int, size: int = 10) -> Iterator[SizedEntry]:
     return (SizedEntry(n, {"n": n}, size) for n in range(count))
 
 
-def sender(put: Put, entries: Any, **options: Any) -> EventSender:
-    return EventSender(ThreadTransport(put), entries, SendOptions(**options), wait_none())
+def sender(put: PutEvents, entries: Any, **options: Any) -> EventSender:
+    return EventSender(ThreadTransport(put), entries, SendOptions(**options), no_wait)
 
 
 def test_results_come_in_input_order_whatever_the_order_of_answers() -> None:
@@ -165,7 +162,7 @@ def test_what_the_source_raises_comes_after_all_results() -> None:
         yield from items(25)
         raise LookupError("the database is gone")
 
-    results = []
+    results: list[EntryResult] = []
     with pytest.raises(LookupError, match="the database is gone"):
         results.extend(sender(ok, source()))
     # pytest.raises ends extend() halfway, but not before it has taken what was given
@@ -189,8 +186,8 @@ def test_timeout_in_the_source_does_not_wait_for_retries() -> None:
         yield from items(25)
         raise TaskTimeout
 
-    results = []
-    sending = EventSender(ThreadTransport(put), source(), SendOptions(), wait_fixed(100))
+    results: list[EntryResult] = []
+    sending = EventSender(ThreadTransport(put), source(), SendOptions(), lambda failures: 100)
     with pytest.raises(TaskTimeout):
         results.extend(sending)
     assert {0, 1, 2, 4, 9} <= {result.index for result in results}
@@ -208,13 +205,8 @@ def test_retries_end_after_the_given_time() -> None:
         now += 40.0
         return {"Entries": [{"ErrorCode": "InternalFailure"}]}
 
-    sending = EventSender(
-        ThreadTransport(put, clock),
-        items(1),
-        SendOptions(max_attempts=100, max_retry_seconds=100),
-        wait_fixed(0),
-        clock=clock,
-    )
+    options = SendOptions(max_attempts=100, max_retry_seconds=100)
+    sending = EventSender(ThreadTransport(put, clock), items(1), options, no_wait, clock=clock)
     result = next(sending)
     assert (result.error_code, result.retryable) == ("InternalFailure", True)
     # failed at 40; again at 80, 120; at 160 its time is over
@@ -232,7 +224,7 @@ def test_stop_ends_sending_at_once_and_tells_what_is_known() -> None:
         return ok(entries)
 
     sending = sender(put, items(1_000_000), max_concurrency=3)
-    results = []
+    results: list[EntryResult] = []
 
     def stop() -> None:
         assert begun.wait(5)
@@ -314,9 +306,8 @@ def test_results_come_as_they_are_known_if_order_does_not_matter() -> None:
 
     seen: list[int] = []
     options = SendOptions(max_concurrency=1, max_attempts=1_000)
-    seen.extend(
-        result.index for result in EventSender(ThreadTransport(put), items(100), options, wait_none(), in_order=False)
-    )
+    sending = EventSender(ThreadTransport(put), items(100), options, no_wait, in_order=False)
+    seen.extend(result.index for result in sending)
     assert sorted(seen) == list(range(100))
     assert seen[-1] == 0
     assert refused > 0
@@ -337,7 +328,7 @@ def test_tick_comes_while_nothing_else_does(monkeypatch: pytest.MonkeyPatch) -> 
         assert enough.wait(5)
         return ok(entries)
 
-    results = list(EventSender(ThreadTransport(put), items(1), SendOptions(), wait_none(), on_tick=tick))
+    results = list(EventSender(ThreadTransport(put), items(1), SendOptions(), no_wait, on_tick=tick))
     assert [result.event_id for result in results] == ["id-0"]
 
 
@@ -355,7 +346,7 @@ def test_entries_on_their_way_are_bounded_in_bytes_too() -> None:
     def put(entries: list[Mapping[str, Any]]) -> dict[str, Any]:
         return {"Entries": [{"ErrorCode": "InternalFailure"}] * len(entries)}
 
-    for result in EventSender(ThreadTransport(put), source(), SendOptions(max_attempts=3), wait_fixed(0.01)):
+    for result in EventSender(ThreadTransport(put), source(), SendOptions(max_attempts=3), lambda failures: 0.01):
         assert result.entry is not None
         most_read = max(most_read, read - result.index)
     assert read == 100
@@ -395,14 +386,14 @@ def test_slow_source_does_not_hold_results_back() -> None:
 def test_waiting_costs_no_cpu_whatever_the_concurrency(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three, halved, is one and a half: there is no half request to wait for."""
     waits = 0
-    wait = Workers.wait
+    wait = ThreadTransport.wait
 
     def counted(self: Any, timeout: float | None) -> None:
         nonlocal waits
         waits += 1
         wait(self, timeout)
 
-    monkeypatch.setattr(Workers, "wait", counted)
+    monkeypatch.setattr(ThreadTransport, "wait", counted)
     calls = 0
 
     def put(entries: list[Mapping[str, Any]]) -> dict[str, Any]:
@@ -453,7 +444,7 @@ def test_drain_gives_what_is_known_after_an_exception() -> None:
         time.sleep(0.01)
         return ok(entries)
 
-    sending = EventSender(ThreadTransport(put), items(10_000), SendOptions(), wait_none(), in_order=False, on_tick=tick)
+    sending = EventSender(ThreadTransport(put), items(10_000), SendOptions(), no_wait, in_order=False, on_tick=tick)
     results: list[int] = []
     with pytest.raises(TaskTimeout):
         results.extend(result.index for result in sending)
@@ -474,7 +465,7 @@ def test_outage_that_does_not_end_is_not_waited_for_by_every_entry() -> None:
         raise EndpointConnectionError(endpoint_url="https://events")
 
     options = SendOptions(max_concurrency=1)
-    sending = EventSender(ThreadTransport(put, lambda: now), items(100_000), options, wait_none(), clock=lambda: now)
+    sending = EventSender(ThreadTransport(put, lambda: now), items(100_000), options, no_wait, clock=lambda: now)
     results: list[EntryResult] = []
     with pytest.raises(PutEventsStoppedError, match=r"300 s.*EndpointConnectionError") as caught:
         results.extend(sending)
@@ -497,7 +488,6 @@ def test_failures_with_successes_between_are_no_outage() -> None:
             raise EndpointConnectionError(endpoint_url="https://events")
         return ok(entries)
 
-    sending = EventSender(
-        ThreadTransport(put), items(600), SendOptions(max_concurrency=1), wait_none(), clock=lambda: now
-    )
+    transport = ThreadTransport(put, lambda: now)
+    sending = EventSender(transport, items(600), SendOptions(max_concurrency=1), no_wait, clock=lambda: now)
     assert sum(result.event_id is not None for result in sending) == 200

@@ -14,7 +14,6 @@ import pytest
 from airflow_cwevents._aws.client_config import REQUEST_ATTEMPTS
 from airflow_cwevents._send.entries import EntryResult
 from airflow_cwevents.hooks import CloudWatchEventsHook
-from tests.conftest import NO_WAITS
 from tests.fault_server import Entry, FaultServer, Reply, Script, error
 
 StartServer = Callable[[Script | None], FaultServer]
@@ -24,6 +23,7 @@ StartServer = Callable[[Script | None], FaultServer]
 def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[StartServer]:
     """Give a function that starts a server that follows a script; botocore does not sleep between its tries."""
     monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda seconds: None))
+    monkeypatch.setattr("airflow_cwevents._send.retry_queue.MAX_WAIT_SECONDS", 0.0)
     servers: list[FaultServer] = []
 
     def start_server(script: Script | None = None) -> FaultServer:
@@ -44,7 +44,6 @@ def entries(count: int) -> list[dict[str, Any]]:
 def send(count: int, **options: Any) -> list[EntryResult]:
     config = options.pop("config", None)
     hook = CloudWatchEventsHook(None, config=config)
-    hook.retry_waits = NO_WAITS
     return list(hook.put_events(entries(count), **options))
 
 

@@ -1,9 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from tenacity import wait_fixed, wait_incrementing, wait_none
 
-from airflow_cwevents._send.throttle import SAMPLE_SECONDS, Throttle, wait_seconds
+from airflow_cwevents._send.throttle import SAMPLE_SECONDS, Throttle
 
 
 class Clock:
@@ -25,18 +24,13 @@ def cpu_clock() -> Clock:
 
 
 def throttle(clock: Clock, cpu_clock: Clock, concurrency: int = 16, rate: float | None = None) -> Throttle:
-    return Throttle(concurrency, rate, wait_incrementing(start=1, increment=1), clock, cpu_clock)
+    return Throttle(concurrency, rate, float, clock, cpu_clock)
 
 
 def sample(given: Throttle, clock: Clock, cpu_clock: Clock, share: float) -> None:
     clock.now += 2 * SAMPLE_SECONDS
     cpu_clock.now += 2 * SAMPLE_SECONDS * share
     given.on_answer(0.02)
-
-
-def test_wait_strategies_work_outside_of_their_loop() -> None:
-    assert wait_seconds(wait_fixed(3), 1) == 3
-    assert [wait_seconds(wait_incrementing(start=1, increment=2), attempt) for attempt in (1, 2, 3)] == [1, 3, 5]
 
 
 def test_concurrency_doubles_while_there_is_cpu_to_spare(clock: Clock, cpu_clock: Clock) -> None:
@@ -124,13 +118,6 @@ def test_rate_that_was_not_used_is_not_saved_up(clock: Clock, cpu_clock: Clock) 
 
 
 def test_without_rate_or_throttling_nothing_is_held_back(clock: Clock, cpu_clock: Clock) -> None:
-    given = Throttle(1, None, wait_none(), clock, cpu_clock)
+    given = Throttle(1, None, lambda failures: 0.0, clock, cpu_clock)
     given.on_send(10)
     assert given.seconds_until_free() == 0
-
-
-@pytest.mark.parametrize(("seconds", "requests"), [(0.02, 1), (0.01, 1), (0.005, 2), (0.001, 8), (0.0001, 8), (0, 1)])
-def test_short_requests_are_handed_over_together(clock: Clock, cpu_clock: Clock, seconds: float, requests: int) -> None:
-    given = throttle(clock, cpu_clock)
-    given.on_answer(seconds)
-    assert given.requests_per_job == requests

@@ -2,87 +2,133 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from airflow_cwevents._send.workers import Workers
+from airflow_cwevents._send.transport import Answer, Request
+from airflow_cwevents._send.workers import ThreadTransport
 
 
-def collect(workers: Workers[int, int], count: int) -> list[int]:
-    found: list[int] = []
+def request(number: int) -> Request:
+    return Request(number, [{"n": number}])
+
+
+def echo(entries: list[Mapping[str, Any]]) -> Mapping[str, Any]:
+    return {"n": entries[0]["n"]}
+
+
+def collect(transport: ThreadTransport, count: int) -> list[Answer]:
+    found: list[Answer] = []
     while len(found) < count:
-        workers.wait(5)
-        while (result := workers.take()) is not None:
-            found.append(result)
+        transport.wait(5)
+        while (answer := transport.take()) is not None:
+            found.append(answer)
     return found
 
 
-def test_jobs_are_done_at_the_same_time() -> None:
-    together = threading.Barrier(4, timeout=5)
+def until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        time.sleep(0.001)
 
-    def job(number: int) -> int:
+
+def test_requests_are_made_at_the_same_time() -> None:
+    together = threading.Barrier(4, timeout=60)
+
+    def put(entries: list[Mapping[str, Any]]) -> Mapping[str, Any]:
         together.wait()
-        return number * number
+        return echo(entries)
 
-    workers = Workers(job)
+    transport = ThreadTransport(put)
     for number in range(4):
-        workers.submit(number)
-    assert workers.busy == 4
-    assert sorted(collect(workers, 4)) == [0, 1, 4, 9]
-    assert workers.busy == 0
-    workers.close()
+        transport.submit(request(number))
+    assert transport.in_flight == 4
+    answers = collect(transport, 4)
+    assert sorted((answer.request.number, (answer.response or {})["n"]) for answer in answers) == [
+        (number, number) for number in range(4)
+    ]
+    assert transport.in_flight == 0
+    transport.close()
 
 
-def test_there_are_as_many_threads_as_jobs_at_a_time() -> None:
+def test_threads_are_reused() -> None:
     seen: set[int] = set()
 
-    def job(number: int) -> int:
+    def put(entries: list[Mapping[str, Any]]) -> Mapping[str, Any]:
         seen.add(threading.get_ident())
-        return number
+        return {}
 
-    workers = Workers(job)
+    transport = ThreadTransport(put)
     for number in range(50):
-        workers.submit(number)
-        collect(workers, 1)
+        transport.submit(request(number))
+        collect(transport, 1)
     assert len(seen) == 1
-    workers.close()
+    transport.close()
 
 
-def test_wait_for_results_has_an_end() -> None:
-    workers: Workers[int, int] = Workers(lambda number: number)
-    workers.wait(0)
-    workers.wait(0.01)
-    assert workers.take() is None
+def test_error_is_an_answer() -> None:
+    failure = ValueError("no")
+
+    def put(entries: list[Mapping[str, Any]]) -> Mapping[str, Any]:
+        raise failure
+
+    transport = ThreadTransport(put, clock=lambda: 7.0)
+    transport.submit(request(1))
+    (answer,) = collect(transport, 1)
+    assert (answer.error, answer.response, answer.answered_at) == (failure, None, 7.0)
+    transport.close()
 
 
-def test_result_that_was_waited_for_stays_until_it_is_taken() -> None:
-    workers: Workers[int, int] = Workers(lambda number: number)
-    workers.submit(7)
-    workers.wait(5)
-    workers.wait(0)
-    assert workers.have_results
-    assert workers.busy == 1
-    assert workers.take() == 7
-    assert not workers.have_results
-    assert workers.busy == 0
-    workers.close()
+def test_wait_ends_at_its_timeout() -> None:
+    transport = ThreadTransport(echo)
+    transport.wait(0)
+    transport.wait(0.01)
+    assert transport.take() is None
+
+
+def test_answer_stays_until_it_is_taken() -> None:
+    transport = ThreadTransport(echo)
+    transport.submit(request(7))
+    until(lambda: transport.has_answers)
+    transport.wait(0)
+    assert transport.in_flight == 1
+    assert transport.take() is not None
+    assert not transport.has_answers
+    assert transport.in_flight == 0
+    transport.close()
 
 
 def test_wake_ends_the_wait_early() -> None:
-    workers: Workers[int, int] = Workers(lambda number: number)
-    began_at = time.monotonic()
-    threading.Timer(0.05, workers.wake).start()
-    workers.wait(None)
-    assert time.monotonic() - began_at < 5
+    transport = ThreadTransport(echo)
+    threading.Timer(0.05, transport.wake).start()
+    transport.wait(None)
+    assert transport.take() is None
+
+
+def test_close_drops_what_has_not_begun() -> None:
+    release, begun = threading.Event(), threading.Event()
+
+    def put(entries: list[Mapping[str, Any]]) -> Mapping[str, Any]:
+        begun.set()
+        release.wait(60)
+        return echo(entries)
+
+    transport = ThreadTransport(put)
+    transport.submit(request(1))
+    begun.wait(60)
+    transport._threads = 2  # the second request waits for the first one's thread
+    transport.submit(request(2))
+    transport.close()
+    release.set()
+    (answer,) = collect(transport, 1)
+    assert answer.request.number == 1
+    until(lambda: transport.take() is None and transport.in_flight == 0)
 
 
 def test_threads_end_when_closed() -> None:
     before = threading.active_count()
-    workers: Workers[int, int] = Workers(lambda number: number)
-    workers.submit(1)
-    collect(workers, 1)
+    transport = ThreadTransport(echo)
+    transport.submit(request(1))
+    collect(transport, 1)
     assert threading.active_count() == before + 1
-    workers.close()
-    for _ in range(100):
-        if threading.active_count() == before:
-            break
-        time.sleep(0.01)
-    assert threading.active_count() == before
+    transport.close()
+    until(lambda: threading.active_count() == before)

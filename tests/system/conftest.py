@@ -8,44 +8,54 @@ from importlib import import_module
 from typing import Any
 
 import pytest
+from airflow.sdk import DAG
 
 from airflow_cwevents._cli.demo.airflow_run import prepare_database
-from airflow_cwevents._cli.demo.local_aws import LocalAws
 from airflow_cwevents._cli.demo.run import example_dags_folder
+from airflow_cwevents._cli.local_aws import LocalAws
 
 RunDag = Callable[..., Any]
 
 
 @pytest.fixture(scope="session")
 def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
-    """Give a local AWS (ministack), for all tests of the session."""
+    """A local AWS (ministack), for all tests of the session."""
     aws = LocalAws(tmp_path_factory.mktemp("ministack"))
-    with aws.process():
-        aws.wait_until_ready()
+    with aws.process() as process:
+        aws.wait_until_ready(process)
         yield aws
 
 
 @pytest.fixture(scope="session")
 def airflow_database() -> None:
-    """Create the database of the session's Airflow, with the example DAGs."""
+    """The database of the session's Airflow, with the example DAGs."""
     prepare_database()
 
 
 @pytest.fixture
 def aws_default(local_aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> LocalAws:
-    """Let Airflow's default connection to AWS lead to the local one."""
+    """The local AWS, as Airflow's default connection to AWS."""
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", local_aws.connection)
     return local_aws
 
 
 @pytest.fixture
-def run_dag(airflow_database: None, monkeypatch: pytest.MonkeyPatch) -> RunDag:
-    """Give a function that runs an example DAG in this process and returns its run."""
-    monkeypatch.syspath_prepend(str(example_dags_folder()))
-    for path in example_dags_folder().glob("*.py"):
-        sys.modules.pop(path.stem, None)  # a DAG keeps the parameters of its last run
+def example_dags(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The example DAGs by id, read afresh, as a DAG keeps the parameters of its last run."""
+    folder = example_dags_folder()
+    monkeypatch.syspath_prepend(str(folder))
+    names = [path.stem for path in folder.glob("*.py")]
+    for name in names:
+        sys.modules.pop(name, None)
+    values = [value for name in names for value in vars(import_module(name)).values()]
+    return {value.dag_id: value for value in values if isinstance(value, DAG)}
 
-    def run(name: str, **conf: Any) -> Any:
-        return import_module(name).dag.test(run_conf=conf)
+
+@pytest.fixture
+def run_dag(airflow_database: None, example_dags: dict[str, Any]) -> RunDag:
+    """A function that runs an example DAG in this process and returns its run."""
+
+    def run(dag_id: str, **conf: Any) -> Any:
+        return example_dags[dag_id].test(run_conf=conf)
 
     return run

@@ -1,4 +1,4 @@
-"""What Airflow itself finds of the provider."""
+"""The provider as Airflow discovers it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from importlib import import_module
 from importlib.metadata import version
 from importlib.resources import files
+from typing import Any
 
 import jsonschema
 import pytest
@@ -16,7 +17,7 @@ from airflow_cwevents.get_provider_info import get_provider_info
 DISTRIBUTION = "airflow-provider-cwevents"
 
 
-def test_info_keeps_to_airflows_schema() -> None:
+def test_info_is_valid_by_the_schema_of_airflow() -> None:
     schema = json.loads((files("airflow") / "provider_info.schema.json").read_text())
     jsonschema.validate(get_provider_info(), schema)
 
@@ -24,7 +25,8 @@ def test_info_keeps_to_airflows_schema() -> None:
 def test_airflow_discovers_the_provider() -> None:
     from airflow.providers_manager import ProvidersManager
 
-    provider = ProvidersManager().providers[DISTRIBUTION]
+    manager: Any = ProvidersManager
+    provider = manager().providers[DISTRIBUTION]
     assert provider.version == airflow_cwevents.__version__ == version(DISTRIBUTION)
     assert get_provider_info().items() <= provider.data.items()
 
@@ -36,13 +38,13 @@ def test_airflow_offers_the_decorator() -> None:
 
 
 @pytest.mark.parametrize("kind", ["hooks", "operators"])
-def test_modules_that_are_named_are_there(kind: str) -> None:
+def test_named_modules_exist(kind: str) -> None:
     for entry in get_provider_info()[kind]:
         for module in entry["python-modules"]:
             assert import_module(module).__all__
 
 
 def test_every_public_folder_is_named() -> None:
-    text = json.dumps(get_provider_info())
+    info = json.dumps(get_provider_info())
     for folder in ("hooks", "operators", "transfers", "decorators", "links"):
-        assert f"airflow_cwevents.{folder}" in text
+        assert f"airflow_cwevents.{folder}" in info

@@ -1,4 +1,4 @@
-"""A task killed in the middle of a send, and retried by a real Airflow: scheduler, API server, supervised tasks."""
+"""Tasks killed in the middle of a send and retried by a real Airflow: scheduler, API server, supervised tasks."""
 
 from __future__ import annotations
 
@@ -7,24 +7,30 @@ import os
 import signal
 import socket
 import sqlite3
+import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 from airflow import __version__ as airflow_version
 from packaging.version import Version
 
-from airflow_cwevents._cli.demo.processes import Process, python_command
+from airflow_cwevents._cli.processes import process_group, python_command
 from tests.fault_server import Entry, FaultServer, Reply
 
 HAS_STATE_STORE = Version(airflow_version) >= Version("3.3")
+# without a state store, Airflow 3.1 fails a task that gets SIGKILL without a retry
+SIGNALS = [signal.SIGKILL, signal.SIGTERM] if HAS_STATE_STORE else [signal.SIGTERM]
 ENTRIES = 3_000
 KILL_AFTER = 1_700
-# what is under way (two jobs of one request), and what was done since the last checkpoint (a thousand)
-MOST_DUPLICATES = 2 * 10 + 1_000
+IN_FLIGHT = 2 * 10  # two concurrent requests
+SINCE_THE_LAST_CHECKPOINT = 1_000
 DAG_FILE = """
 import os
 from datetime import datetime, timedelta
@@ -34,134 +40,177 @@ from airflow.sdk import DAG
 
 from airflow_cwevents.operators import PutEventsOperator
 
+NAMES = %r
+ENTRIES = %d
+
 
 def note_process(context):
-    with Path(os.environ["NOTES"]).open("a") as file:
-        file.write(f"{context['ti'].try_number} {os.getpid()}\\n")
+    with Path(os.environ["NOTES"], context["dag"].dag_id).open("a") as file:
+        file.write(f"{os.getpid()}\\n")
 
 
-with DAG("send", schedule="@once", start_date=datetime(2026, 1, 1), catchup=False):
-    PutEventsOperator(
-        task_id="send",
-        entries=[{"Source": "com.company.app", "DetailType": "t", "Detail": {"n": n}} for n in range(%d)],
-        max_concurrency=2,
-        retries=1,
-        retry_delay=timedelta(seconds=0),
-        on_execute_callback=[note_process],
-    )
+for name in NAMES:
+    with DAG(name, schedule="@once", start_date=datetime(2026, 1, 1), catchup=False):
+        PutEventsOperator(
+            task_id="send",
+            aws_conn_id=name,
+            entries=[{"Source": "com.company.app", "DetailType": "t", "Detail": {"n": n}} for n in range(ENTRIES)],
+            max_concurrency=2,
+            retries=1,
+            retry_delay=timedelta(seconds=0),
+            on_execute_callback=[note_process],
+        )
 """
 
 
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
 
 
-def wait_for(what: str, found: Callable[[], Any], seconds: float = 120) -> Any:
-    give_up_at = time.monotonic() + seconds
-    while time.monotonic() < give_up_at:
-        if result := found():
-            return result
-        time.sleep(0.05)
-    raise AssertionError(f"there was no {what} within {seconds} s")
-
-
 class RealAirflow:
-    """An Airflow of several processes, which runs the one DAG in its folder."""
+    """
+    An Airflow of several processes, on a copy of the session's database.
 
-    def __init__(self, home: Path, endpoint_url: str) -> None:
+    :param home: its folder.
+    :param endpoint_urls: the endpoint of each DAG, by its id, which is also the id of its connection.
+    """
+
+    def __init__(self, home: Path, endpoint_urls: dict[str, str]) -> None:
         self.home = home
         self.notes = home / "notes"
-        port = free_port()
-        dags = home / "dags"
-        dags.mkdir(parents=True)
-        (dags / "send.py").write_text(DAG_FILE % ENTRIES)
-        extra = {"region_name": "us-east-1", "endpoint_url": endpoint_url}
-        connection = {"conn_type": "aws", "login": "test", "password": "test", "extra": extra}
+        self.notes.mkdir(parents=True)
+        self.processes: dict[str, subprocess.Popen[str]] = {}
+        (home / "dags").mkdir()
+        (home / "dags" / "send.py").write_text(DAG_FILE % (sorted(endpoint_urls), ENTRIES))
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        connections = {
+            f"AIRFLOW_CONN_{name.upper()}": json.dumps(
+                {
+                    "conn_type": "aws",
+                    "login": "test",
+                    "password": "test",
+                    "extra": {"region_name": "us-east-1", "endpoint_url": url},
+                }
+            )
+            for name, url in endpoint_urls.items()
+        }
         self.environment = {
             **os.environ,
+            **connections,
             "AIRFLOW_HOME": str(home),
-            "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection),
-            "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}",
+            "AIRFLOW__API__BASE_URL": self.url,
             "AIRFLOW__API_AUTH__JWT_SECRET": "a secret of this test, long enough to sign tokens with, and known to all",
             "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-            "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
-            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+            "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
             "AIRFLOW__CORE__FERNET_KEY": "",
-            "AIRFLOW__CORE__PARALLELISM": "2",
+            "AIRFLOW__CORE__PARALLELISM": str(len(SIGNALS)),
             "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
+            "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
             "NOTES": str(self.notes),
         }
-        self.commands = (
-            ["api-server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"],
-            ["scheduler", "--skip-serve-logs"],
-            ["dag-processor"],
-        )
+        with (
+            closing(sqlite3.connect(Path(os.environ["AIRFLOW_HOME"], "airflow.db"))) as session_database,
+            closing(sqlite3.connect(home / "airflow.db")) as own,
+        ):
+            session_database.backup(own)
 
-    def process(self, *arguments: str, piped: bool = False) -> Process:
+    def start(self, stack: ExitStack) -> None:
+        """Start the processes; the stack ends them. Without the API server, the first task would fail."""
+        self._start(stack, "api-server", "--host", "127.0.0.1", "--port", str(self.port), "--workers", "1")
+        self.wait_for(self._is_healthy)
+        self._start(stack, "scheduler", "--skip-serve-logs")
+        self._start(stack, "dag-processor")
+
+    def _start(self, stack: ExitStack, *arguments: str) -> None:
         command = [*python_command("airflow"), *arguments]
-        return Process(command, self.home / f"{arguments[0]}.log", self.environment, piped=piped)
+        log = self.home / f"{arguments[0]}.log"
+        self.processes[arguments[0]] = stack.enter_context(process_group(command, log, self.environment))
 
-    def process_of_try(self, number: int) -> int | None:
-        lines = self.notes.read_text().splitlines() if self.notes.exists() else []
-        return next((int(line.split()[1]) for line in lines if line.startswith(f"{number} ")), None)
+    def _is_healthy(self) -> bool:
+        try:
+            urlopen(f"{self.url}/api/v2/monitor/health").close()  # noqa: S310 - http
+        except OSError:
+            return False
+        return True
 
-    def query(self, sql: str) -> list[tuple[Any, ...]]:
-        with sqlite3.connect(f"file:{self.home / 'airflow.db'}?mode=ro", uri=True, timeout=30) as database:
-            return database.execute(sql).fetchall()
+    def wait_for(self, found: Callable[[], Any]) -> Any:
+        """Wait as long as it takes, unless a process has ended."""
+        while not (result := found()):
+            for name, process in self.processes.items():
+                assert process.poll() is None, (self.home / f"{name}.log").read_text()
+            time.sleep(0.05)
+        return result
 
-    @property
-    def has_ended(self) -> bool:
-        return self.query("select state from dag_run") in ([("success",)], [("failed",)])
+    def process_of_attempt(self, dag_id: str, number: int) -> int | None:
+        notes = self.notes / dag_id
+        lines = notes.read_text().splitlines() if notes.exists() else []
+        return int(lines[number - 1]) if len(lines) >= number else None
+
+    def query(self, sql: str, dag_id: str) -> list[tuple[Any, ...]]:
+        url = f"file:{self.home / 'airflow.db'}?mode=ro"
+        with closing(sqlite3.connect(url, uri=True, timeout=600)) as database:
+            return database.execute(sql, (dag_id,)).fetchall()
+
+    def has_ended(self, dag_id: str) -> bool:
+        return self.query("select state from dag_run where dag_id = ?", dag_id) in ([("success",)], [("failed",)])
 
 
-@pytest.fixture
-def server() -> Iterator[FaultServer]:
-    def slowly(number: int, entries: Sequence[Entry]) -> Reply | None:
-        time.sleep(0.01)
+class PausingServer(FaultServer):
+    """A server that pauses after so many events that a checkpoint was written, until the task has been killed."""
+
+    def __init__(self) -> None:
+        super().__init__(self._pause)
+        self.killed = threading.Event()
+
+    def is_pausing(self) -> bool:
+        return len(self.delivered) >= KILL_AFTER
+
+    def _pause(self, number: int, entries: Sequence[Entry]) -> Reply | None:
+        if self.is_pausing():
+            self.killed.wait()
         return None
 
-    with FaultServer(slowly) as server:
-        yield server
 
-
-@pytest.fixture
-def airflow(tmp_path: Path, server: FaultServer) -> Iterator[RealAirflow]:
-    airflow = RealAirflow(tmp_path / "airflow", server.url)
-    with airflow.process("db", "migrate", piped=True) as migration:
-        list(migration.lines(120))
+@pytest.fixture(scope="module")
+def servers() -> Iterator[dict[signal.Signals, PausingServer]]:
     with ExitStack() as stack:
-        for arguments in airflow.commands:
-            stack.enter_context(airflow.process(*arguments))
+        yield {number: stack.enter_context(PausingServer()) for number in SIGNALS}
+
+
+@pytest.fixture(scope="module")
+def airflow(
+    airflow_database: None, tmp_path_factory: pytest.TempPathFactory, servers: dict[signal.Signals, PausingServer]
+) -> Iterator[RealAirflow]:
+    """An Airflow in which each signal has killed the task of its DAG once, and all DAG runs have ended."""
+    airflow = RealAirflow(
+        tmp_path_factory.mktemp("airflow"), {number.name: server.url for number, server in servers.items()}
+    )
+    with ExitStack() as stack:
+        airflow.start(stack)
+        for number, server in servers.items():
+            airflow.wait_for(server.is_pausing)
+            os.kill(airflow.wait_for(partial(airflow.process_of_attempt, number.name, 1)), number)
+            server.killed.set()
+        airflow.wait_for(lambda: all(airflow.has_ended(number.name) for number in SIGNALS))
         yield airflow
 
 
-@pytest.mark.parametrize(
-    "number",
-    [
-        pytest.param(
-            signal.SIGKILL,
-            marks=pytest.mark.skipif(not HAS_STATE_STORE, reason="Airflow 3.1 fails a killed task without a retry"),
-        ),
-        signal.SIGTERM,
-    ],
-)
-def test_retry_sends_the_rest(airflow: RealAirflow, server: FaultServer, number: signal.Signals) -> None:
-    wait_for("send", lambda: len(server.delivered) >= KILL_AFTER)
-    process = airflow.process_of_try(1)
-    assert process is not None
-    os.kill(process, number)
-    wait_for("second try", lambda: airflow.process_of_try(2))
-    wait_for("end", lambda: airflow.has_ended)
-
-    assert airflow.query("select state, try_number from task_instance") == [("success", 2)]
+@pytest.mark.parametrize("number", SIGNALS)
+def test_retry_sends_the_rest(
+    airflow: RealAirflow, servers: dict[signal.Signals, PausingServer], number: signal.Signals
+) -> None:
+    server, dag_id = servers[number], number.name
+    assert airflow.process_of_attempt(dag_id, 2)
+    assert airflow.query("select state, try_number from task_instance where dag_id = ?", dag_id) == [("success", 2)]
     assert set(server.times_delivered) == set(range(ENTRIES))
     if HAS_STATE_STORE:
-        most = MOST_DUPLICATES if number is signal.SIGKILL else 2 * 10
-        assert server.times_delivered.total() <= ENTRIES + most
-    ((ids,),) = airflow.query("select value from xcom where key = 'return_value'")
+        duplicates = IN_FLIGHT + (SINCE_THE_LAST_CHECKPOINT if number is signal.SIGKILL else 0)
+        assert server.times_delivered.total() <= ENTRIES + duplicates
+    ((ids,),) = airflow.query("select value from xcom where dag_id = ? and key = 'return_value'", dag_id)
     ids = json.loads(ids)
     ids = json.loads(ids) if isinstance(ids, str) else ids
     assert [server.number_of[event_id] for event_id in ids] == list(range(ENTRIES))

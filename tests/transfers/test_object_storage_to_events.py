@@ -32,7 +32,7 @@ def entry(n: int) -> dict[str, Any]:
 
 def run(path: Any, store: DictStore | None = None, **parameters: Any) -> dict[str, Any]:
     given = ObjectStorageToEventsOperator(**{"task_id": "send", "aws_conn_id": None, "path": path, **parameters})
-    return given.execute({"task_state_store": store} if store else {})  # type: ignore[typeddict-item, typeddict-unknown-key]
+    return given.execute({"task_state_store": store} if store else {})  # type: ignore[typeddict-item]
 
 
 @pytest.mark.parametrize("count", [0, 1, 11, 2500])

@@ -1,8 +1,8 @@
 """
-The demo's part inside Airflow, in a process of its own.
+The part of the demo that needs Airflow and boto3, in a process of its own with an environment of its own.
 
-It reads the DAG's parameters as a line of JSON on standard input, runs the DAG, and writes a line of JSON to standard
-output when a task has succeeded. All that Airflow has to say goes to standard error.
+It prepares Airflow, waits until standard input is closed, and runs the tutorial. Standard output is what the demo
+shows; whatever Airflow prints goes to standard error, as does an error, whose last line is the reason.
 """
 
 from __future__ import annotations
@@ -11,32 +11,25 @@ import importlib
 import json
 import os
 import sys
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
+
+from airflow_cwevents._cli.demo.tutorial import create_prerequisites, received_event
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-def main() -> int:
-    """
-    Run the DAG.
-
-    :return: the exit status: 0 if the DAG succeeded.
-    """
-    reports = os.fdopen(os.dup(1), "w")
+def main() -> None:
+    """Run the tutorial; its progress goes to standard output."""
+    shown = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
-
     prepare_database()
-    sys.path.insert(0, os.environ["AIRFLOW__CORE__DAGS_FOLDER"])
-    dag = importlib.import_module("example_cwevents").dag
-    for task in dag.tasks:
-        task.on_success_callback = [lambda context: _report(reports, context)]
-    run = dag.test(run_conf=json.loads(sys.stdin.readline()))
-    return 0 if run.state == "success" else 1
+    sys.stdin.read()
+    _run_tutorial(shown)
 
 
 def prepare_database() -> None:
-    """Create Airflow's database, and put the DAGs in its folder into it, which ``dag.test()`` of Airflow 3.1 needs."""
+    """Create Airflow's database and serialize the DAGs of its folder, as ``dag.test()`` of Airflow 3.1 requires."""
     from airflow.cli.cli_parser import get_parser
     from airflow.utils.db import initdb
 
@@ -45,11 +38,34 @@ def prepare_database() -> None:
     command.func(command)
 
 
-def _report(reports: IO[str], context: Context) -> None:
-    task_id = context["ti"].task_id
-    reports.write(json.dumps({"task": task_id, "result": context["ti"].xcom_pull(task_ids=task_id)}) + "\n")
-    reports.flush()
+def _run_tutorial(shown: IO[str]) -> None:
+    import boto3
+
+    client: Any = boto3.client
+    conf = create_prerequisites(client)
+    print(f"Created role      {conf['role_arn']}\nCreated function  {conf['function_arn']}", file=shown)
+    event = received_event(client, _run_dag(shown, conf))
+    print(f"\nThe Lambda function received:\n{json.dumps(event, indent=2)}\n", file=shown)
+
+
+def _run_dag(shown: IO[str], conf: dict[str, str]) -> str:
+    """Run the DAG, and return the id of the event that it sent."""
+    results = {}
+
+    def show(context: Context) -> None:
+        task_id = context["ti"].task_id
+        results[task_id] = result = context["ti"].xcom_pull(task_ids=task_id)
+        print(f"  {task_id:<12} {', '.join(result) if isinstance(result, list) else result}", file=shown)
+
+    print("Running DAG example_cwevents in Airflow", file=shown)
+    sys.path.insert(0, os.environ["AIRFLOW__CORE__DAGS_FOLDER"])
+    dag = importlib.import_module("example_cwevents").dag
+    for task in dag.tasks:
+        task.on_success_callback = [show]
+    if dag.test(run_conf=conf).state != "success":
+        raise RuntimeError("the DAG run failed")
+    return str(results["put_events"][0])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,8 +1,8 @@
 """
-The same as ``example_cwevents``, with nothing left behind: a bus and a queue of its own, created and removed.
+A rule, a target and an event that leave nothing behind: the DAG creates its own bus and queue and removes them.
 
-Setup tasks create a custom event bus and an SQS queue; the rule on that bus delivers to the queue; the event is sent,
-and received. Teardown tasks remove all of it, also if a task in between fails. It needs no parameters but a connection.
+Setup tasks create a custom event bus and an SQS queue; the rule on that bus delivers to the queue; the event is sent
+and received. Teardown tasks remove everything, even if a task in between fails. It needs nothing but a connection.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from airflow_cwevents.operators import DeleteRuleOperator, PutEventsOperator, Pu
 NAME = "airflow-cwevents-example"
 
 with DAG(
-    dag_id="example_setup_teardown",
+    dag_id="example_cwevents_setup_teardown",
     schedule=None,
     catchup=False,
-    max_active_runs=1,  # as the bus is called the same in each
+    max_active_runs=1,  # all runs use the same bus
     doc_md=__doc__,
     tags=["example", "cwevents"],
     default_args={"aws_conn_id": "{{ params.aws_conn_id }}", "region_name": "{{ params.region_name or '' }}"},
@@ -29,12 +29,22 @@ with DAG(
         "settle_seconds": Param(
             60,
             title="Settle (seconds)",
-            description="AWS takes up to a minute until a new rule matches; 0 on a local AWS",
+            description="How long to wait for a new rule to match: 60 on AWS, 0 on a local AWS",
             type="integer",
             minimum=0,
         ),
-        "region_name": Param(None, title="Region", description="If none, the connection's", type=["null", "string"]),
-        "aws_conn_id": Param("aws_default", title="Connection", type="string"),
+        "region_name": Param(
+            None,
+            title="Region",
+            description="An AWS region such as us-east-1; if empty, that of the connection",
+            type=["null", "string"],
+        ),
+        "aws_conn_id": Param(
+            "aws_default",
+            title="Connection",
+            description="The id of the Airflow connection to AWS, such as aws_default",
+            type="string",
+        ),
     },
 ) as dag:
 
@@ -51,13 +61,13 @@ with DAG(
     @setup
     def create_queue(params: dict[str, Any] | None = None) -> str:
         sqs = client("sqs", params or {})
-        name = f"{NAME}-{uuid4()}"  # a name is not to be had again within 60 s
+        name = f"{NAME}-{uuid4()}"  # SQS refuses to reuse a name within 60 s
         url = sqs.create_queue(QueueName=name)["QueueUrl"]
         return str(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"])
 
     @task
     def settle(params: dict[str, Any] | None = None) -> None:
-        """Wait: AWS drops an event for good that a new rule does not match yet."""
+        """Wait: AWS drops events that a new rule does not match yet."""
         time.sleep((params or {})["settle_seconds"])
 
     @task

@@ -1,8 +1,8 @@
 """
-The life of a rule: declared, granted what it needs, checked, used, watched, switched off and on, and deleted.
+The life cycle of a rule: put, granted its permissions, checked, used, observed, disabled, enabled and deleted.
 
-The target is an SQS queue that the DAG creates and removes. ``check`` fails with a readable table if EventBridge could
-not deliver; ``observe`` receives the event.
+The target is an SQS queue that the DAG creates and removes. ``check`` fails with a readable report if EventBridge
+cannot deliver; ``observe`` receives the event.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ NAME = "airflow-cwevents-lifecycle"
 DETAIL = {"orderId": "1", "total": 120}
 
 with DAG(
-    dag_id="example_rule_lifecycle",
+    dag_id="example_cwevents_rule_lifecycle",
     schedule=None,
     catchup=False,
-    max_active_runs=1,  # as the rule is called the same in each
+    max_active_runs=1,  # all runs use the same rule
     doc_md=__doc__,
     tags=["example", "cwevents"],
     default_args={"aws_conn_id": "{{ params.aws_conn_id }}", "region_name": "{{ params.region_name or '' }}"},
@@ -39,12 +39,22 @@ with DAG(
         "settle_seconds": Param(
             60,
             title="Settle (seconds)",
-            description="AWS takes up to a minute until a new rule matches; 0 on a local AWS",
+            description="How long to wait for a new rule to match: 60 on AWS, 0 on a local AWS",
             type="integer",
             minimum=0,
         ),
-        "region_name": Param(None, title="Region", description="If none, the connection's", type=["null", "string"]),
-        "aws_conn_id": Param("aws_default", title="Connection", type="string"),
+        "region_name": Param(
+            None,
+            title="Region",
+            description="An AWS region such as us-east-1; if empty, that of the connection",
+            type=["null", "string"],
+        ),
+        "aws_conn_id": Param(
+            "aws_default",
+            title="Connection",
+            description="The id of the Airflow connection to AWS, such as aws_default",
+            type="string",
+        ),
     },
 ) as dag:
 
@@ -56,13 +66,13 @@ with DAG(
     @setup
     def create_queue(params: dict[str, Any] | None = None) -> str:
         sqs = sqs_client(params or {})
-        name = f"{NAME}-{uuid4()}"  # a name is not to be had again within 60 s
+        name = f"{NAME}-{uuid4()}"  # SQS refuses to reuse a name within 60 s
         url = sqs.create_queue(QueueName=name)["QueueUrl"]
         return str(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"])
 
     @task
     def settle(params: dict[str, Any] | None = None) -> None:
-        """Wait: AWS drops an event for good that a new rule does not match yet."""
+        """Wait: AWS drops events that a new rule does not match yet."""
         time.sleep((params or {})["settle_seconds"])
 
     @task
