@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -70,6 +70,16 @@ def _write_body(params: MutableMapping[str, Any], context: MutableMapping[str, A
         body = json.loads(params["body"])
         body["Entries"] = context[_ENTRIES]
         params["body"] = _encode(body).encode()
+
+
+def encode_entries(entries: Sequence[Mapping[str, Any]]) -> bytes:
+    """
+    Write the body of a request.
+
+    :param entries: its entries, normalised.
+    :return: the JSON that botocore would write.
+    """
+    return _encode({"Entries": entries}).encode()
 
 
 def _to_timestamp(value: object) -> float:

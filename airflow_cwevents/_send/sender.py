@@ -18,7 +18,6 @@ from airflow_cwevents._send.rate_controller import RateController
 from airflow_cwevents._send.retry_queue import RetryQueue
 from airflow_cwevents._send.source import ReadAhead
 from airflow_cwevents._send.transport import Answer, Request, Transport
-from airflow_cwevents._send.workers import PutEvents, ThreadTransport
 from airflow_cwevents.exceptions import PutEventsStoppedError
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ class EventSender(Iterator[EntryResult]):
     After the results that are known, it raises :class:`PutEventsStoppedError` if :meth:`stop` was called, or if all
     requests failed for five minutes.
 
-    :param put_events: puts up to ten entries, as boto3's ``put_events(Entries=…)`` does, from any thread.
+    :param transport: sends requests of up to ten entries.
     :param entries: the entries; those that cannot be sent, as their results. It is read as far ahead as is needed to
         keep the requests in flight. What it raises is raised after the results of all before.
     :param options: how to send.
@@ -53,7 +52,7 @@ class EventSender(Iterator[EntryResult]):
 
     def __init__(
         self,
-        put_events: PutEvents,
+        transport: Transport,
         entries: Iterable[SizedEntry | EntryResult],
         options: SendOptions,
         wait: Callable[[int], float],
@@ -62,7 +61,7 @@ class EventSender(Iterator[EntryResult]):
         on_tick: Callable[[], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._sending = _Sending(put_events, entries, options, wait, in_order=in_order, on_tick=on_tick, clock=clock)
+        self._sending = _Sending(transport, entries, options, wait, in_order=in_order, on_tick=on_tick, clock=clock)
         self._results = self._sending.results()
 
     def __next__(self) -> EntryResult:
@@ -94,7 +93,7 @@ class _Sending:
 
     def __init__(
         self,
-        put_events: PutEvents,
+        transport: Transport,
         entries: Iterable[SizedEntry | EntryResult],
         options: SendOptions,
         wait: Callable[[int], float],
@@ -112,7 +111,7 @@ class _Sending:
         self._retries = RetryQueue(options, wait, clock)
         self._buffer = ResultBuffer(in_order=in_order)
         self._rate = RateController(options.max_events_per_second, clock)
-        self._transport: Transport = ThreadTransport(put_events, clock)
+        self._transport = transport
         self._outage = OutageWatch()
         self._batches: Iterator[list[SizedEntry]] = iter(())
         self._halves: deque[list[SizedEntry]] = deque()

@@ -1,6 +1,8 @@
 """
 A server that answers as PutEvents does, after a set time; as a process: ``python put_events_server.py 0.02``.
 
+With the paths of a certificate and its key as further arguments, it speaks TLS.
+
 GET tells how many entries it has accepted.
 """
 
@@ -8,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import sys
 import uuid
 
@@ -60,12 +63,16 @@ class PutEvents(asyncio.Protocol):
                 self._transport.write(response)  # type: ignore[attr-defined]
 
 
-async def serve(latency: float) -> None:
+async def serve(latency: float, *certificate: str) -> None:
     PutEvents.latency = latency
-    server = await asyncio.get_running_loop().create_server(PutEvents, "127.0.0.1", 0)
+    context = None
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*certificate)
+    server = await asyncio.get_running_loop().create_server(PutEvents, "127.0.0.1", 0, ssl=context, backlog=512)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(float(sys.argv[1])))
+    asyncio.run(serve(float(sys.argv[1]), *sys.argv[2:]))
