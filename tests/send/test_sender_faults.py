@@ -181,9 +181,10 @@ def test_throttled_request_is_no_attempt(start: StartServer) -> None:
 def test_throttled_request_fails_after_the_time_for_retries(start: StartServer) -> None:
     server = start(lambda number, sent: error(400, "ThrottlingException") if '{"n":12}' in numbers(sent) else None)
     results = send(30, max_retry_seconds=0.2)
-    assert failed(results) == dict.fromkeys(range(10, 20), "ThrottlingException")
-    assert all(result.retryable for result in results[10:20])
-    assert server.times_delivered == each_once(30, but=range(10, 20))
+    assert results[12].retryable
+    # those of the same request may have been sent again with others
+    assert {12} <= failed(results).keys() <= set(range(10, 20))
+    assert server.times_delivered == each_once(30, but=list(failed(results)))
 
 
 def test_error_that_is_permanent_is_asked_for_once(start: StartServer) -> None:
