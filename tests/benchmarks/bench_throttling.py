@@ -120,9 +120,8 @@ def main() -> None:
     total = sum(row["counted"] for row in rows)
     shares = ", ".join(f"{row['counted'] / total:.0%}" for row in rows)
     throttled = sum(row["throttled"] for row in rows) / len(rows)
-    print(
-        f"four senders, 2,000 entries/s: {total / (1.5 * SECONDS) / 2_000:.0%} used, {throttled:.0%} throttled: {shares}"
-    )
+    used = total / (1.5 * SECONDS) / 2_000
+    print(f"four senders, 2,000 entries/s: {used:.0%} used, {throttled:.0%} throttled: {shares}")
 
 
 if __name__ == "__main__":
