@@ -13,7 +13,7 @@ Requests are paced by a rate. Those of a short time form a window, which is eval
   quota, and slowing down would only leave it more. Every 10 seconds this is tested again.
 
 tests/send/test_rate_controller.py simulates it. Bearing a share that others cause, and sharing a quota fairly, pull
-against each other: about one run in fifteen of four senders is unfair for longer than 20 seconds.
+against each other: about one run in twenty-five of four senders is unfair for longer than 20 seconds.
 """
 
 from __future__ import annotations
@@ -60,6 +60,8 @@ NEAR = (0.7, 1.3)
 PROBE_RATE = 1 / 3
 PROBE_EVENTS = 300
 SECONDS_BETWEEN_PROBES = 10.0
+# How far a tolerated share follows that of a window, which may have many more events than the probe had.
+TRACKING = 0.2
 
 
 @dataclass(slots=True)
@@ -209,6 +211,8 @@ class RateController:
     def _speed_up(self, window: _Window) -> None:
         if self._shares and window.share < CHANGED * self._shares[-1]:
             self._shares.clear()
+        if self._tolerated:
+            self._tolerated += TRACKING * (window.share - self._tolerated)
         if self._tolerated and self._clock() >= self._probe_at:
             self._rate_before_cuts = self.rate
             self._probe(self._tolerated)
@@ -259,7 +263,7 @@ class RateController:
         self._shares.clear()
         if window.share >= share - window.deviation(share):
             self._doubling = not self._tolerated
-            self._tolerated = min(window.share, share)
+            self._tolerated = share
             self._probe_at = self._clock() + SECONDS_BETWEEN_PROBES
             self._set_rate(self._rate_before_cuts)
         else:

@@ -148,6 +148,14 @@ def test_throttling_that_others_cause_costs_little_more_than_its_share(share: fl
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_tolerance_ends_when_throttling_depends_on_the_rate(seed: int) -> None:
+    others, own = random_share(0.3, seed), Bucket(2_000)
+    (sender,) = simulate(lambda now, entries: (others if now < 10 else own)(now, entries), 35, seed)
+    assert sender.throttled_share(25) <= 0.06
+    assert sender.accepted(25) >= 0.9 * 2_000 * 10
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_risen_quota_is_used_within_five_seconds(seed: int) -> None:
     (sender,) = simulate(Bucket(500), 11, seed, changes={5: 2_000})
     assert sender.accepted(10, 11) >= 0.9 * 2_000
