@@ -77,6 +77,8 @@ def send(url: str, seconds: float) -> None:
     """Send for some seconds, and print how many events were sent in the last three quarters of the time."""
     os.environ |= {"AWS_ENDPOINT_URL": url, "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
     os.environ |= {"AWS_DEFAULT_REGION": "us-east-1", "AWS_CONFIG_FILE": os.devnull}
+    from airflow_cwevents._aws.limits import MAX_REQUEST_BYTES
+    from airflow_cwevents._send.options import SendOptions
     from airflow_cwevents.hooks import CloudWatchEventsHook
 
     hook = CloudWatchEventsHook(None)
@@ -85,7 +87,8 @@ def send(url: str, seconds: float) -> None:
     begin = time.monotonic()
     endless = (sample[0] for _ in iter(lambda: time.monotonic() - begin < seconds, False))
     sent = counted = failed = 0
-    sender = hook.stream_events(endless, max_retry_seconds=3_600)
+    prepared = hook._sending.preparation(None, MAX_REQUEST_BYTES, check_event_bus=False).prepare(endless)
+    sender = hook._sending.start(prepared, SendOptions(max_retry_seconds=3_600), in_order=False)  # as operators do
     for result in sender:
         sent += result.event_id is not None
         failed += result.event_id is None
