@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import struct
 import threading
 import uuid
@@ -45,23 +46,39 @@ def error(status: int, code: str, message: str = "no") -> Reply:
 Script = Callable[[int, Sequence[Entry]], Reply | None]
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # a connection that does not fit is only tried again after a second
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Ignore a client that disconnects, such as one that does not trust the certificate."""
+
+
 class FaultServer:
     """
     The server, as a context manager.
 
     :param script: returns the answer to a request from its number, from 1, and its entries; None to accept them.
+    :param context: the TLS settings; None for plain HTTP.
     """
 
-    def __init__(self, script: Script | None = None) -> None:
+    def __init__(self, script: Script | None = None, context: ssl.SSLContext | None = None) -> None:
         self.script = script or (lambda number, entries: None)
         self.requests: list[list[Entry]] = []
+        #: the path and the headers of each request
+        self.heads: list[tuple[str, dict[str, str]]] = []
+        #: the addresses of the connections
+        self.clients: set[tuple[str, int]] = set()
         self.delivered: list[Entry] = []
         #: by event id, the number in the detail of its entry
         self.number_of: dict[str, int] = {}
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._server = _Server(("127.0.0.1", 0), self._handler())
+        if context:  # the handler does the handshake, as it may fail
+            self._server.socket = context.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
+        self.url = f"{'https' if context else 'http'}://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, args=[0.01], daemon=True).start()
@@ -112,6 +129,8 @@ class FaultServer:
                 if not self.headers["X-Amz-Target"].endswith(".PutEvents"):
                     self._write(200, b"{}")
                     return
+                server.heads.append((self.path, dict(self.headers)))
+                server.clients.add(self.client_address)
                 reply, body = server.answer(request["Entries"])
                 if reply.until:
                     reply.until.wait(10)

@@ -83,7 +83,13 @@ def is_transient(error: Exception) -> bool:
     if not isinstance(error, ClientError):
         return isinstance(error, _TRANSIENT_ERRORS)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return status >= 500 or code_of(error) in THROTTLING_CODES | TRANSIENT_REQUEST_CODES
+    return status >= 500 or is_throttling(error) or code_of(error) in TRANSIENT_REQUEST_CODES
+
+
+def is_throttling(error: Exception) -> bool:
+    """Return whether AWS throttled a whole request."""
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") if isinstance(error, ClientError) else 0
+    return status == 429 or code_of(error) in THROTTLING_CODES
 
 
 def is_not_found(error: BaseException) -> bool:

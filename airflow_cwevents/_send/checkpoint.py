@@ -121,6 +121,7 @@ class Checkpoint:
 
     def _save(self, *, finished: bool) -> None:
         if self._store is None:
+            self._changed_chunks.clear()
             return
         try:
             for chunk in sorted(self._changed_chunks):
@@ -149,6 +150,8 @@ class Checkpoint:
             self._unsent.setdefault(chunk, set()).add(index)
         elif chunk in self._unsent:
             self._unsent[chunk].discard(index)
+            if not self._unsent[chunk]:  # an empty set keeps the room of what it held
+                del self._unsent[chunk]
 
     def _unsent_count(self) -> int:
         if self._keep_ids:

@@ -136,15 +136,12 @@ def entry_size_bytes(entry: Entry | Mapping[str, Any]) -> int:
     .. seealso:: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html
     """
     detail = entry["Detail"]
-    size = _utf8_bytes(detail if isinstance(detail, str) else to_json_text(detail))
-    size += _utf8_bytes(entry["Source"]) + _utf8_bytes(entry["DetailType"])
-    for resource in entry.get("Resources") or ():
-        size += _utf8_bytes(resource)
-    if entry.get("Time") is not None:
-        size += ENTRY_TIME_BYTES
+    text = detail if isinstance(detail, str) else to_json_text(detail)
+    text += entry["Source"] + entry["DetailType"] + "".join(entry.get("Resources") or ())
     if trace_header := entry.get("TraceHeader"):
-        size += _utf8_bytes(trace_header)
-    return size
+        text += trace_header
+    size = len(text) if text.isascii() else len(text.encode())
+    return size + ENTRY_TIME_BYTES if entry.get("Time") is not None else size
 
 
 def check_size(entry: Mapping[str, Any], index: int, max_bytes: int = MAX_REQUEST_BYTES) -> int:
@@ -270,7 +267,3 @@ def _check_bus(event_bus_name: Any, index: int) -> None:
         check_event_bus_name(event_bus_name)
     except InvalidInputError as error:
         raise InvalidEntryError(index, "EventBusName", error.reason, error.remedy, event_bus_name) from None
-
-
-def _utf8_bytes(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode())

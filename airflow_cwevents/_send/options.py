@@ -24,7 +24,7 @@ class SendOptions:
     """
 
     max_bytes: int = MAX_REQUEST_BYTES
-    max_concurrency: int = 16
+    max_concurrency: int = 128
     max_attempts: int = 10
     max_retry_seconds: float = 300.0
     max_events_per_second: float | None = None

@@ -9,7 +9,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from airflow_cwevents._aws.errors import error_code, error_message, is_transient, shortened
+from airflow_cwevents._aws.errors import error_code, error_message, is_throttling, is_transient, shortened
 from airflow_cwevents._aws.limits import RETRYABLE_ENTRY_CODES, THROTTLING_CODES
 
 MISSING_RESULT = "MissingResult"
@@ -25,17 +25,14 @@ class Failure:
     :ivar message: the error message, without payloads.
     :ivar retry: whether the sender retries the entry.
     :ivar transient: whether another attempt may succeed, even if the sender does not retry it.
+    :ivar is_throttling: whether AWS would accept the entry at a lower rate.
     """
 
     code: str
     message: str
     retry: bool
     transient: bool
-
-    @property
-    def is_throttling(self) -> bool:
-        """Whether AWS throttled the entry, and would accept it at a lower rate."""
-        return self.code in THROTTLING_CODES
+    is_throttling: bool = False
 
 
 def entry_failure(result: Mapping[str, Any]) -> Failure:
@@ -48,7 +45,7 @@ def entry_failure(result: Mapping[str, Any]) -> Failure:
     code = result.get("ErrorCode") or MISSING_RESULT
     message = shortened(result.get("ErrorMessage") or "AWS's response has no result for this entry")
     retry = code in RETRYABLE_ENTRY_CODES or code == MISSING_RESULT
-    return Failure(code, message, retry, retry)
+    return Failure(code, message, retry, retry, code in THROTTLING_CODES)
 
 
 def request_failure(error: Exception) -> Failure:
@@ -58,9 +55,10 @@ def request_failure(error: Exception) -> Failure:
     :param error: what boto3 raised.
     :return: the failure, which applies to each of its entries.
     """
-    # botocore has already retried its own errors, except a response that it cannot parse
-    retry = not isinstance(error, BotoCoreError | ClientError) or isinstance(error, ResponseParserError)
-    return Failure(error_code(error), error_message(error), retry, retry or is_transient(error))
+    throttled = is_throttling(error)
+    # botocore has already retried its own errors, except throttling and a response that it cannot parse
+    retry = throttled or not isinstance(error, BotoCoreError | ClientError) or isinstance(error, ResponseParserError)
+    return Failure(error_code(error), error_message(error), retry, retry or is_transient(error), throttled)
 
 
 def is_too_large(failure: Failure, entries: int) -> bool:

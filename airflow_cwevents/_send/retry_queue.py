@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import random
 from collections.abc import Callable
+from math import inf
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -44,20 +45,20 @@ class RetryQueue:
         self._clock = clock
         self._entries: list[tuple[float, int, SizedEntry]] = []
 
-    def add(self, item: SizedEntry, *, retry: bool) -> bool:
+    def add(self, item: SizedEntry, max_wait: float = inf) -> bool:
         """
-        Record a failure of an entry, and queue it if it is to be retried.
+        Record a failure of an entry, and queue it unless its attempts or its time are used up.
 
         :param item: the entry.
-        :param retry: whether another attempt may succeed.
+        :param max_wait: the maximum wait before the next attempt, in seconds.
         :return: whether it is queued; if not, it has failed permanently.
         """
         now = self._clock()
         item.failed_since = item.failed_since or now
         item.failures += 1
-        if not retry or item.failures >= self._options.max_attempts:
+        if item.failures >= self._options.max_attempts:
             return False
-        due = now + self._wait(item.failures)
+        due = now + min(self._wait(item.failures), max_wait)
         if due - item.failed_since > self._options.max_retry_seconds:
             return False
         heapq.heappush(self._entries, (due, item.position, item))

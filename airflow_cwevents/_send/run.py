@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Iterable, Mapping
+import logging
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from airflow_cwevents._aws.arns import check_event_bus_name
 from airflow_cwevents._send.codec import CheckedEntries
+from airflow_cwevents._send.lane_settings import UnsuitableClientError, lane_settings
 from airflow_cwevents._send.preparation import Preparation
 from airflow_cwevents._send.retry_queue import backoff_seconds
 from airflow_cwevents._send.sender import EventSender
+from airflow_cwevents._send.workers import ThreadTransport
 from airflow_cwevents.exceptions import InvalidInputError
 
 if TYPE_CHECKING:
     from airflow_cwevents._send.entries import EntryResult, SizedEntry
     from airflow_cwevents._send.options import SendOptions
+    from airflow_cwevents._send.transport import Transport
+
+_LOG = logging.getLogger(__name__)
 
 
 class EventSending:
@@ -66,8 +72,8 @@ class EventSending:
         :return: an iterator of :class:`~airflow_cwevents._send.entries.EntryResult`, one for each entry.
         :raises InvalidInputError: if the endpoint requires a package that is not installed.
         """
-        request = self._request_function(endpoint_id)
-        sender = EventSender(request, entries, options, backoff_seconds, in_order=in_order, on_tick=on_tick)
+        transport = self._transport(endpoint_id)
+        sender = EventSender(transport, entries, options, backoff_seconds, in_order=in_order, on_tick=on_tick)
         self._senders.add(sender)
         return sender
 
@@ -76,15 +82,33 @@ class EventSending:
         for sender in list(self._senders):
             sender.stop()
 
-    def _request_function(self, endpoint_id: str | None) -> Callable[[list[Mapping[str, Any]]], Mapping[str, Any]]:
+    def _transport(self, endpoint_id: str | None) -> Transport:
         put_events = self._client.put_events
-        if not endpoint_id:
-            return lambda entries: put_events(Entries=CheckedEntries(entries))
-        if importlib.util.find_spec("awscrt") is None:
-            raise InvalidInputError(
-                "endpoint_id",
-                "a global endpoint requires SigV4A signatures, and the package awscrt is not installed",
-                "Install 'botocore[crt]' where the task runs",
-                endpoint_id,
-            )
-        return lambda entries: put_events(Entries=CheckedEntries(entries), EndpointId=endpoint_id)
+        if endpoint_id:
+            check_signer(endpoint_id)
+            return ThreadTransport(lambda entries: put_events(Entries=CheckedEntries(entries), EndpointId=endpoint_id))
+        threads = ThreadTransport(lambda entries: put_events(Entries=CheckedEntries(entries)))
+        try:
+            settings = lane_settings(self._client)
+        except UnsuitableClientError as error:
+            _LOG.debug("Sending through botocore: %s", error)
+            return threads
+        from airflow_cwevents._send.fast_lane import FastLane  # it imports pycurl, which may be missing
+
+        return FastLane(self._client, settings, threads)
+
+
+def check_signer(endpoint_id: str) -> None:
+    """
+    Check that requests to a global endpoint can be signed.
+
+    :param endpoint_id: the id of the endpoint.
+    :raises InvalidInputError: if the package that signs them is not installed.
+    """
+    if importlib.util.find_spec("awscrt") is None:
+        raise InvalidInputError(
+            "endpoint_id",
+            "a global endpoint requires SigV4A signatures, and the package awscrt is not installed",
+            "Install 'botocore[crt]' where the task runs",
+            endpoint_id,
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from airflow_cwevents._aws.errors import is_transient
@@ -14,11 +15,10 @@ from airflow_cwevents._send.buffer import Held, ResultBuffer
 from airflow_cwevents._send.entries import EntryResult, SizedEntry
 from airflow_cwevents._send.outage import OUTAGE_SECONDS, OutageWatch
 from airflow_cwevents._send.outcomes import Failure, entry_failure, is_too_large, request_failure
+from airflow_cwevents._send.rate_controller import RateController
 from airflow_cwevents._send.retry_queue import RetryQueue
 from airflow_cwevents._send.source import ReadAhead
-from airflow_cwevents._send.throttle import Throttle
 from airflow_cwevents._send.transport import Answer, Request, Transport
-from airflow_cwevents._send.workers import PutEvents, ThreadTransport
 from airflow_cwevents.exceptions import PutEventsStoppedError
 
 if TYPE_CHECKING:
@@ -30,6 +30,12 @@ MAX_BAD_IN_A_ROW = 20
 SUBMIT_SECONDS = 0.02
 # The maximum time between two calls of on_tick, in seconds.
 TICK_SECONDS = 1.0
+# While AWS accepts other entries, the rate does the waiting, and throttled entries wait no longer than these seconds,
+# less if entries of the same request were accepted. Results in input order, and the end, wait for each entry.
+PARTLY_THROTTLED_WAIT_SECONDS = 0.05
+THROTTLED_WAIT_SECONDS = 0.2
+# How long after an accepted entry AWS counts as accepting, in seconds.
+ACCEPTING_SECONDS = 1.0
 # Airflow kills a task 5 seconds after SIGTERM; saving the checkpoint needs some of that time.
 STOP_GRACE_SECONDS = 3.0
 
@@ -41,7 +47,7 @@ class EventSender(Iterator[EntryResult]):
     After all known results, it raises :class:`PutEventsStoppedError` if :meth:`stop` was called, or if all requests
     failed for five minutes.
 
-    :param put_events: puts up to ten entries, as boto3's ``put_events(Entries=…)`` does, from any thread.
+    :param transport: sends requests of up to ten entries.
     :param entries: prepared entries, and failed results of those that cannot be sent. It is read only as far ahead as
         needed to keep requests in flight. Its exceptions are raised after the results of all previous entries.
     :param options: how to send.
@@ -53,7 +59,7 @@ class EventSender(Iterator[EntryResult]):
 
     def __init__(
         self,
-        put_events: PutEvents,
+        transport: Transport,
         entries: Iterable[SizedEntry | EntryResult],
         options: SendOptions,
         wait: Callable[[int], float],
@@ -62,7 +68,7 @@ class EventSender(Iterator[EntryResult]):
         on_tick: Callable[[], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._sending = _Sending(put_events, entries, options, wait, in_order=in_order, on_tick=on_tick, clock=clock)
+        self._sending = _Sending(transport, entries, options, wait, in_order=in_order, on_tick=on_tick, clock=clock)
         self._results = self._sending.results()
 
     def __next__(self) -> EntryResult:
@@ -94,7 +100,7 @@ class _Sending:
 
     def __init__(
         self,
-        put_events: PutEvents,
+        transport: Transport,
         entries: Iterable[SizedEntry | EntryResult],
         options: SendOptions,
         wait: Callable[[int], float],
@@ -111,12 +117,13 @@ class _Sending:
         self._source = ReadAhead(entries)
         self._retries = RetryQueue(options, wait, clock)
         self._buffer = ResultBuffer(in_order=in_order)
-        self._throttle = Throttle(options.max_concurrency, options.max_events_per_second, wait, clock)
-        self._transport: Transport = ThreadTransport(put_events, clock)
+        self._rate = RateController(options.max_events_per_second, clock)
+        self._transport = transport
         self._outage = OutageWatch()
         self._batches: Iterator[list[SizedEntry]] = iter(())
         self._halves: deque[list[SizedEntry]] = deque()
         self._sent = 0
+        self._accepted_at = -inf
         self._hurried = False
         self._stop_at: float | None = None
         self._error: BaseException | None = None
@@ -162,16 +169,20 @@ class _Sending:
     def _stopped(self) -> bool:
         return self._stop_at is not None
 
+    @property
+    def _is_full(self) -> bool:
+        return self._transport.in_flight >= self._options.max_concurrency
+
     def _submit(self) -> None:
         """Submit as many requests as allowed; return early if there are answers, as the source may be slow."""
         hurry_at = self._clock() + SUBMIT_SECONDS
         self._hurried = False
-        while not self._stopped and self._throttle.admits(self._transport.in_flight):
+        while not self._stopped and not self._is_full and not self._rate.seconds_until_free():
             if not (batch := self._next_batch()):
                 return
             self.requests += 1
             self.bytes += sum(item.size for item in batch)
-            number = self._throttle.on_send(len(batch))
+            number = self._rate.on_send(len(batch))
             self._transport.submit(Request(number, [item.entry for item in batch], batch))
             if self._transport.has_answers and self._clock() >= hurry_at:
                 self._hurried = True
@@ -216,9 +227,9 @@ class _Sending:
     def _seconds_until_more_can_be_sent(self) -> float | None:
         if self._hurried:
             return 0.0
-        if self._transport.in_flight >= int(self._throttle.limit):
+        if self._is_full:
             return None
-        if held_back := self._throttle.seconds_until_free():
+        if held_back := self._rate.seconds_until_free():
             return held_back
         if (due := self._retries.seconds_until_due()) is not None:
             return due
@@ -227,7 +238,6 @@ class _Sending:
     def _settle(self) -> None:
         """Process all available answers; an exception in between loses no more than one of them."""
         while (answer := self._transport.take()) is not None:
-            self._throttle.on_answer(answer.seconds)
             if answer.error is not None:
                 self._settle_error(answer, answer.error)
             else:
@@ -235,7 +245,7 @@ class _Sending:
                 self._settle_response(answer, answer.response or {})
 
     def _settle_response(self, answer: Answer, response: Mapping[str, Any]) -> None:
-        throttled = response.get("ResponseMetadata", {}).get("RetryAttempts", 0) > 0
+        failed: list[tuple[SizedEntry, Failure]] = []
         results = response.get("Entries") or ()
         for position, item in enumerate(answer.request.batch):
             result = (results[position] if position < len(results) else None) or {}
@@ -244,34 +254,36 @@ class _Sending:
                 self._source.release(item.size)
                 self._buffer.add(item.position, EntryResult(item.index, event_id), 0)
             else:
-                failure = entry_failure(result)
-                throttled = throttled or failure.is_throttling
-                self._retry_or_fail(item, failure)
-        if throttled:
-            self._throttle.on_throttled(answer.request.number)
-        else:
-            self._throttle.on_success()
+                failed.append((item, entry_failure(result)))
+        throttled = sum(failure.is_throttling for _, failure in failed)
+        accepted = len(answer.request.batch) - throttled
+        self._rate.on_answer(answer.request.number, accepted, throttled)
+        if accepted:
+            self._accepted_at = self._clock()
+        for item, failure in failed:
+            self._retry_or_fail(item, failure, PARTLY_THROTTLED_WAIT_SECONDS if accepted else THROTTLED_WAIT_SECONDS)
 
     def _settle_error(self, answer: Answer, error: Exception) -> None:
         batch, failure = answer.request.batch, request_failure(error)
-        if is_transient(error):
-            self._throttle.on_throttled(answer.request.number)
-            if self._outage.on_failure(answer.answered_at):
-                self._give_up(f"{failure.code}: {failure.message}")
+        self._rate.on_answer(answer.request.number, 0, len(batch) if failure.is_throttling else 0)
+        if is_transient(error) and self._outage.on_failure(answer.answered_at):
+            self._give_up(f"{failure.code}: {failure.message}")
         if is_too_large(failure, len(batch)):
             middle = len(batch) // 2
             self._halves += [list(batch[:middle]), list(batch[middle:])]
             return
         for item in batch:
-            self._retry_or_fail(item, failure)
+            self._retry_or_fail(item, failure, THROTTLED_WAIT_SECONDS)
 
     def _give_up(self, reason: str) -> None:
         why = f"no request has succeeded for {OUTAGE_SECONDS:.0f} s; the last failed with {reason}"
         self._error = self._error or self._source.error or PutEventsStoppedError(self._sent, why)
         self.stop()
 
-    def _retry_or_fail(self, item: SizedEntry, failure: Failure) -> None:
-        if not self._retries.add(item, retry=failure.retry):
+    def _retry_or_fail(self, item: SizedEntry, failure: Failure, throttled_wait: float) -> None:
+        is_accepting = self._clock() - self._accepted_at < ACCEPTING_SECONDS
+        max_wait = throttled_wait if failure.is_throttling and is_accepting else inf
+        if not (failure.retry and self._retries.add(item, max_wait)):
             result = EntryResult(
                 item.index, None, failure.code, failure.message, retryable=failure.transient, entry=item.entry
             )

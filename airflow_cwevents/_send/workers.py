@@ -12,12 +12,18 @@ from typing import Any
 
 from airflow_cwevents._send.transport import Answer, Request
 
+# With more threads than these, the interpreter must have time to spare: they would only get into each other's way.
+FREE_THREADS = 16
+# The share of one core, which is what Python threads have between them, and how often it is measured, in seconds.
+SPARE_CPU_SHARE = 0.85
+SAMPLE_SECONDS = 0.05
+
 PutEvents = Callable[[list[Mapping[str, Any]]], Mapping[str, Any]]
 
 
 class ThreadTransport:
     """
-    Sends requests with one thread for each request in flight.
+    Sends requests in as many threads as there are requests in flight, or as the CPU can serve.
 
     Unlike an executor's, the threads are daemons: a stopped task does not wait for a request that hangs. Its
     queues are :class:`~queue.SimpleQueue`, whose ``put`` may be called from a signal handler.
@@ -33,6 +39,7 @@ class ThreadTransport:
         self._done: deque[Answer | None] = deque()
         self._signs: SimpleQueue[None] = SimpleQueue()
         self._threads = 0
+        self._cpu = _CpuShare()
         self._closed = False
         self._in_flight = 0
 
@@ -49,7 +56,7 @@ class ThreadTransport:
     def submit(self, request: Request) -> None:
         """Send a request in the next free thread."""
         self._in_flight += 1
-        if self._in_flight > self._threads:
+        if self._in_flight > self._threads and (self._threads < FREE_THREADS or self._cpu.is_spare()):
             self._threads += 1
             threading.Thread(target=self._run, name=f"put-events-{self._threads}", daemon=True).start()
         self._requests.put(request)
@@ -96,3 +103,22 @@ class ThreadTransport:
         except Exception as raised:
             error = raised
         return Answer(request, time.perf_counter() - begin, self._clock(), response, error)
+
+
+class _CpuShare:
+    """How much of a core the process uses."""
+
+    def __init__(self) -> None:
+        self._sampled_at = time.perf_counter()
+        self._cpu_sampled = time.process_time()
+        self._share = 1.0
+
+    def is_spare(self) -> bool:
+        """Return whether more threads could use the CPU."""
+        elapsed = time.perf_counter() - self._sampled_at
+        if elapsed >= SAMPLE_SECONDS:
+            cpu = time.process_time()
+            self._share = (cpu - self._cpu_sampled) / elapsed
+            self._sampled_at += elapsed
+            self._cpu_sampled = cpu
+        return self._share < SPARE_CPU_SHARE

@@ -18,7 +18,7 @@ from airflow_cwevents._declare.permissions import Permissions
 from airflow_cwevents._declare.rule_deletion import RuleDeletion
 from airflow_cwevents._declare.rules import Rules
 from airflow_cwevents._declare.targets import Targets
-from airflow_cwevents._send.codec import speed_up_put_events
+from airflow_cwevents._send.codec import report_throttling_at_once, speed_up_put_events
 from airflow_cwevents._send.options import SendOptions
 from airflow_cwevents._send.run import EventSending
 from airflow_cwevents.exceptions import InvalidInputError
@@ -76,6 +76,7 @@ class CloudWatchEventsHook(AwsBaseHook):
                 f"Pass region_name, or set it in the extra of connection {self.aws_conn_id!r}, or AWS_DEFAULT_REGION",
             ) from None
         speed_up_put_events(client)
+        report_throttling_at_once(client)
         return client
 
     def client(self, service_name: str) -> Any:
@@ -410,7 +411,7 @@ class CloudWatchEventsHook(AwsBaseHook):
         endpoint_id: str | None = None,
         check_event_bus: bool = True,
         max_bytes: int = MAX_REQUEST_BYTES,
-        max_concurrency: int = 16,
+        max_concurrency: int = 128,
         max_attempts: int = 10,
         max_retry_seconds: float = 300.0,
         max_events_per_second: float | None = None,
@@ -428,7 +429,7 @@ class CloudWatchEventsHook(AwsBaseHook):
         :param check_event_bus: whether to make sure that each named bus exists, as AWS drops events for a missing one.
             Without the permission events:DescribeEventBus there is a warning.
         :param max_bytes: the maximum size of a request, in bytes; some regions still have 262,144.
-        :param max_concurrency: the maximum number of requests in flight, 1 to 256; fewer while AWS throttles.
+        :param max_concurrency: the maximum number of requests in flight, 1 to 256.
         :param max_attempts: the maximum number of attempts for an entry.
         :param max_retry_seconds: how long after its first failure an entry is still retried, in seconds.
         :param max_events_per_second: the maximum rate; None for as fast as AWS accepts.

@@ -36,7 +36,7 @@ class SendingBaseOperator(CloudWatchEventsBaseOperator):
     :param endpoint_id: the id of a global endpoint, such as ``abcde.veo``; needs ``botocore[crt]``.
     :param check_event_bus: whether to check that each named bus exists, as AWS drops events for a missing bus.
     :param max_bytes: the maximum size of a request, in bytes; some regions still have 262,144.
-    :param max_concurrency: the maximum number of requests in flight, 1 to 256; fewer while AWS throttles.
+    :param max_concurrency: the maximum number of requests in flight, 1 to 256.
     :param max_attempts: the maximum number of attempts for an entry.
     :param max_retry_seconds: how long after its first failure an entry is still retried, in seconds.
     :param max_events_per_second: the maximum rate, in events per second; None for as fast as AWS accepts.
@@ -67,7 +67,7 @@ class SendingBaseOperator(CloudWatchEventsBaseOperator):
         endpoint_id: str | None = None,
         check_event_bus: bool = True,
         max_bytes: int = MAX_REQUEST_BYTES,
-        max_concurrency: int = 16,
+        max_concurrency: int = 128,
         max_attempts: int = 10,
         max_retry_seconds: float = 300.0,
         max_events_per_second: float | None = None,

@@ -2,7 +2,8 @@
 Sending events by ours and by what people do today, side by side: python tests/benchmarks/bench_put_events.py
 
 Every row sends to a server on the loopback address, in a process of its own, that answers after 0 or 20 ms. Each
-contender runs in a process of its own; rounds are interleaved, medians shown, and ratios, as machines are noisy.
+contender runs in a process of its own, whose CPU is shown, without the server's. Rounds are interleaved, medians shown,
+and ratios, as machines are noisy.
 ``--quick`` sends a tenth, to see that it works.
 """
 
@@ -13,6 +14,7 @@ import json
 import os
 import platform
 import resource
+import ssl
 import statistics
 import subprocess
 import sys
@@ -27,6 +29,9 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[1]))
 
 from tests.benchmarks.events import event, events  # noqa: E402
+from tests.certificates import certificate  # noqa: E402
+
+Certificate = tuple[Path, Path]
 
 ROUNDS = 3
 
@@ -173,22 +178,27 @@ def run_child(name: str, count: int, repeats: int) -> None:
 
 def accepted() -> int:
     """Ask the server how many entries it has accepted."""
-    with urlopen(os.environ["AWS_ENDPOINT_URL"]) as response:  # noqa: S310
+    bundle = os.environ.get("AWS_CA_BUNDLE")
+    context = ssl.create_default_context(cafile=bundle) if bundle else None
+    with urlopen(os.environ["AWS_ENDPOINT_URL"], context=context) as response:  # noqa: S310
         return int(response.read())
 
 
 @contextmanager
-def server(seconds: float) -> Iterator[str]:
-    command = [sys.executable, str(HERE / "put_events_server.py"), str(seconds)]
+def server(seconds: float, tls_files: Certificate | None = None) -> Iterator[str]:
+    command = [sys.executable, str(HERE / "put_events_server.py"), str(seconds), *map(str, tls_files or ())]
+    scheme = "https" if tls_files else "http"
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout
-            yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+            yield f"{scheme}://127.0.0.1:{process.stdout.readline().strip()}"
         finally:
             process.terminate()
 
 
-def measure(name: str, count: int, url: str, repeats: int = 1) -> list[dict[str, float]]:
+def measure(
+    name: str, count: int, url: str, repeats: int = 1, tls_files: Certificate | None = None
+) -> list[dict[str, float]]:
     """Run a contender in a process of its own."""
     with tempfile.TemporaryDirectory() as home:
         extra = {"region_name": "us-east-1", "endpoint_url": url}
@@ -204,6 +214,7 @@ def measure(name: str, count: int, url: str, repeats: int = 1) -> list[dict[str,
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_CONFIG_FILE": os.devnull,
             "BENCH_EVENTS": str(count),
+            **({"AWS_CA_BUNDLE": str(tls_files[0])} if tls_files else {}),
             "PYTHONPATH": str(HERE.parents[1]),
         }
         command = [sys.executable, __file__, "--child", name, "--events", str(count), "--repeats", str(repeats)]
@@ -213,13 +224,15 @@ def measure(name: str, count: int, url: str, repeats: int = 1) -> list[dict[str,
     return json.loads(output.stdout.splitlines()[-1])  # type: ignore[no-any-return]
 
 
-def medians(names: list[str], count: int, seconds: float, repeats: int = 1) -> dict[str, dict[str, float]]:
+def medians(
+    names: list[str], count: int, seconds: float, repeats: int = 1, tls_files: Certificate | None = None
+) -> dict[str, dict[str, float]]:
     """Measure contenders in interleaved rounds."""
     found: dict[str, list[dict[str, float]]] = {name: [] for name in names}
-    with server(seconds) as url:
+    with server(seconds, tls_files) as url:
         for _ in range(ROUNDS):
             for name in names:
-                found[name] += measure(name, count, url, repeats)
+                found[name] += measure(name, count, url, repeats, tls_files)
     return {
         name: {key: statistics.median(each[key] for each in rounds) for key in rounds[0]}
         for name, rounds in found.items()
@@ -249,6 +262,15 @@ def cpu(scale: int) -> None:
     print_rows(f"{count:,} events, 0 ms: CPU to that of sequential boto3", rows, count, "cpu")
 
 
+def tls(scale: int) -> None:
+    count = 20_000 // scale
+    with tempfile.TemporaryDirectory() as directory:
+        made = certificate(Path(directory), "server")
+        names = ["sequential_boto3", "pool_of_16_threads", "our_hook"]
+        rows = medians(names, count, 0, repeats=3, tls_files=made)
+    print_rows(f"{count:,} events, 0 ms, TLS: CPU to that of sequential boto3", rows, count, "cpu")
+
+
 def task(scale: int) -> None:
     count = 1_000 // scale
     rows = medians(["amazons_operator_mapped", "our_operator_in_a_task", "our_decorator_in_a_task"], count, 0.02)
@@ -272,7 +294,7 @@ def linear(scale: int) -> None:
             print(f"{count:>9,} events {row['seconds'] * 1e6 / count:7.1f} µs an event")
 
 
-SECTIONS = {section.__name__: section for section in (latency, cpu, task, memory, linear)}
+SECTIONS = {section.__name__: section for section in (latency, cpu, tls, task, memory, linear)}
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -235,3 +236,16 @@ def test_tries_add_up(tries: list[list[bool]], keep_ids: bool) -> None:
             sent |= {index} if is_sent else set()
         given_checkpoint.save()
         assert given_checkpoint.sent == len(sent)
+
+
+def test_memory_does_not_grow_with_what_was_sent() -> None:
+    checkpoint = Checkpoint(None, "input", keep_ids=False)
+    tracemalloc.start()
+    try:
+        for start in range(0, 100_000, 500):
+            for index in reversed(range(start, start + 500)):  # as answers come: not in order
+                checkpoint.record(index, "id")
+        assert checkpoint.sent == 100_000
+        assert tracemalloc.get_traced_memory()[0] < 20_000
+    finally:
+        tracemalloc.stop()

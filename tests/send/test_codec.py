@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ParamValidationError
+from botocore.config import Config
+from botocore.exceptions import ClientError, ParamValidationError
 
-from airflow_cwevents._send.codec import CheckedEntries, speed_up_put_events
-from tests.fault_server import FaultServer
+from airflow_cwevents._send.codec import CheckedEntries, report_throttling_at_once, speed_up_put_events
+from tests.fault_server import FaultServer, error
 
 
 class CapturedError(Exception):
@@ -75,3 +77,26 @@ def test_answer_is_read_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     assert response["FailedEntryCount"] == 0
     assert len(response["Entries"][0]["EventId"]) == 36
     assert server.delivered == [{"Source": "s", "DetailType": "d", "Detail": '{"n": 1}'}]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "checked", "requests"),
+    [
+        (400, "ThrottlingException", True, 1),
+        (400, "ThrottlingException", False, 2),
+        (503, "ServiceUnavailable", True, 2),
+    ],
+)
+def test_only_throttled_requests_of_ours_are_not_retried(
+    monkeypatch: pytest.MonkeyPatch, status: int, code: str, checked: bool, requests: int
+) -> None:
+    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda seconds: None))
+    with FaultServer(lambda number, entries: error(status, code)) as server:
+        client = boto3.client("events", endpoint_url=server.url, config=Config(retries={"total_max_attempts": 2}))
+        speed_up_put_events(client)
+        report_throttling_at_once(client)
+        entries = [{"Source": "s", "DetailType": "d", "Detail": '{"n": 1}'}]
+        with pytest.raises(ClientError) as caught:
+            client.put_events(Entries=CheckedEntries(entries) if checked else entries)
+    assert caught.value.response["Error"]["Code"] == code
+    assert len(server.requests) == requests

@@ -37,7 +37,7 @@ def items(count: int, size: int = 10) -> Iterator[SizedEntry]:
 
 
 def sender(put: PutEvents, entries: Any, **options: Any) -> EventSender:
-    return EventSender(put, entries, SendOptions(**options), no_wait)
+    return EventSender(ThreadTransport(put), entries, SendOptions(**options), no_wait)
 
 
 def test_results_come_in_input_order_whatever_the_order_of_answers() -> None:
@@ -187,7 +187,7 @@ def test_timeout_in_the_source_does_not_wait_for_retries() -> None:
         raise TaskTimeout
 
     results: list[EntryResult] = []
-    sending = EventSender(put, source(), SendOptions(), lambda failures: 100)
+    sending = EventSender(ThreadTransport(put), source(), SendOptions(), lambda failures: 100)
     with pytest.raises(TaskTimeout):
         results.extend(sending)
     assert {0, 1, 2, 4, 9} <= {result.index for result in results}
@@ -205,7 +205,8 @@ def test_retries_end_after_the_given_time() -> None:
         now += 40.0
         return {"Entries": [{"ErrorCode": "InternalFailure"}]}
 
-    sending = EventSender(put, items(1), SendOptions(max_attempts=100, max_retry_seconds=100), no_wait, clock=clock)
+    options = SendOptions(max_attempts=100, max_retry_seconds=100)
+    sending = EventSender(ThreadTransport(put, clock), items(1), options, no_wait, clock=clock)
     result = next(sending)
     assert (result.error_code, result.retryable) == ("InternalFailure", True)
     # failed at 40; again at 80, 120; at 160 its time is over
@@ -305,7 +306,8 @@ def test_results_come_as_they_are_known_if_order_does_not_matter() -> None:
 
     seen: list[int] = []
     options = SendOptions(max_concurrency=1, max_attempts=1_000)
-    seen.extend(result.index for result in EventSender(put, items(100), options, no_wait, in_order=False))
+    sending = EventSender(ThreadTransport(put), items(100), options, no_wait, in_order=False)
+    seen.extend(result.index for result in sending)
     assert sorted(seen) == list(range(100))
     assert seen[-1] == 0
     assert refused > 0
@@ -326,7 +328,7 @@ def test_tick_comes_while_nothing_else_does(monkeypatch: pytest.MonkeyPatch) -> 
         assert enough.wait(5)
         return ok(entries)
 
-    results = list(EventSender(put, items(1), SendOptions(), no_wait, on_tick=tick))
+    results = list(EventSender(ThreadTransport(put), items(1), SendOptions(), no_wait, on_tick=tick))
     assert [result.event_id for result in results] == ["id-0"]
 
 
@@ -344,7 +346,7 @@ def test_entries_on_their_way_are_bounded_in_bytes_too() -> None:
     def put(entries: list[Mapping[str, Any]]) -> dict[str, Any]:
         return {"Entries": [{"ErrorCode": "InternalFailure"}] * len(entries)}
 
-    for result in EventSender(put, source(), SendOptions(max_attempts=3), lambda failures: 0.01):
+    for result in EventSender(ThreadTransport(put), source(), SendOptions(max_attempts=3), lambda failures: 0.01):
         assert result.entry is not None
         most_read = max(most_read, read - result.index)
     assert read == 100
@@ -442,7 +444,7 @@ def test_drain_gives_what_is_known_after_an_exception() -> None:
         time.sleep(0.01)
         return ok(entries)
 
-    sending = EventSender(put, items(10_000), SendOptions(), no_wait, in_order=False, on_tick=tick)
+    sending = EventSender(ThreadTransport(put), items(10_000), SendOptions(), no_wait, in_order=False, on_tick=tick)
     results: list[int] = []
     with pytest.raises(TaskTimeout):
         results.extend(result.index for result in sending)
@@ -463,7 +465,7 @@ def test_outage_that_does_not_end_is_not_waited_for_by_every_entry() -> None:
         raise EndpointConnectionError(endpoint_url="https://events")
 
     options = SendOptions(max_concurrency=1)
-    sending = EventSender(put, items(100_000), options, no_wait, clock=lambda: now)
+    sending = EventSender(ThreadTransport(put, lambda: now), items(100_000), options, no_wait, clock=lambda: now)
     results: list[EntryResult] = []
     with pytest.raises(PutEventsStoppedError, match=r"300 s.*EndpointConnectionError") as caught:
         results.extend(sending)
@@ -486,5 +488,6 @@ def test_failures_with_successes_between_are_no_outage() -> None:
             raise EndpointConnectionError(endpoint_url="https://events")
         return ok(entries)
 
-    sending = EventSender(put, items(600), SendOptions(max_concurrency=1), no_wait, clock=lambda: now)
+    transport = ThreadTransport(put, lambda: now)
+    sending = EventSender(transport, items(600), SendOptions(max_concurrency=1), no_wait, clock=lambda: now)
     assert sum(result.event_id is not None for result in sending) == 200

@@ -96,7 +96,7 @@ class TestRetryQueue:
 
     def test_entry_is_due_after_its_wait(self) -> None:
         queue = self.queue()
-        assert queue.add(item(0), retry=True)
+        assert queue.add(item(0))
         assert (queue.pop_due(), queue.seconds_until_due()) == (None, 1.0)
         self.now = 2.0
         assert queue.pop_due() is not None
@@ -105,8 +105,8 @@ class TestRetryQueue:
     def test_earliest_comes_first(self) -> None:
         queue, late = self.queue(), item(0)
         late.failures = 1
-        queue.add(late, retry=True)
-        queue.add(item(1), retry=True)
+        queue.add(late)
+        queue.add(item(1))
         self.now = 10.0
         due = queue.pop_due()
         assert due is not None
@@ -114,18 +114,18 @@ class TestRetryQueue:
 
     def test_attempts_are_limited(self) -> None:
         queue, entry = self.queue(max_attempts=2), item(0)
-        assert [queue.add(entry, retry=True) for _ in range(2)] == [True, False]
+        assert [queue.add(entry) for _ in range(2)] == [True, False]
 
     def test_time_is_limited(self) -> None:
         queue, entry = self.queue(max_retry_seconds=2), item(0)
-        assert queue.add(entry, retry=True)
+        assert queue.add(entry)
         self.now = 2.0
-        assert not queue.add(entry, retry=True)
+        assert not queue.add(entry)
 
-    def test_permanent_failure_is_not_kept(self) -> None:
+    def test_wait_has_a_maximum(self) -> None:
         queue, entry = self.queue(), item(0)
-        assert not queue.add(entry, retry=False)
-        assert entry.failures == 1
+        assert queue.add(entry, max_wait=0.2)
+        assert queue.seconds_until_due() == pytest.approx(0.2)
 
     def test_backoff_is_bounded_and_random(self) -> None:
         for failures, most in ((1, 0.2), (4, 1.6), (20, 20.0), (10_000, 20.0)):
@@ -177,7 +177,7 @@ class TestOutcomes:
         ("error", "retry", "transient"),
         [
             (client_error("AccessDeniedException"), False, False),
-            (client_error("ThrottlingException"), False, True),
+            (client_error("ThrottlingException"), True, True),
             (client_error("InternalFailure", 500), False, True),
             (EndpointConnectionError(endpoint_url="x"), False, True),
             (ResponseParserError("truncated"), True, True),
