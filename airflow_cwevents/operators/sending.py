@@ -86,6 +86,7 @@ class SendingBaseOperator(CloudWatchEventsBaseOperator):
         self.max_events_per_second = max_events_per_second
         self.failed_entries_path = failed_entries_path
         self.max_failed = max_failed
+        self.validate_names(event_bus_name)
 
     @cached_property
     def _sending(self) -> EventSending:
