@@ -33,7 +33,7 @@ def sample(given: Throttle, clock: Clock, cpu_clock: Clock, share: float) -> Non
     given.on_answer(0.02)
 
 
-def test_concurrency_doubles_while_there_is_cpu_to_spare(clock: Clock, cpu_clock: Clock) -> None:
+def test_concurrency_doubles_while_the_cpu_is_idle(clock: Clock, cpu_clock: Clock) -> None:
     given = throttle(clock, cpu_clock)
     limits = []
     for _ in range(4):
@@ -51,18 +51,18 @@ def test_concurrency_shrinks_while_the_cpu_is_busy(clock: Clock, cpu_clock: Cloc
     assert limits == [3, 2, 1, 1, 1]
 
 
-def test_concurrency_stays_in_between(clock: Clock, cpu_clock: Clock) -> None:
+def test_concurrency_is_unchanged_at_moderate_cpu_load(clock: Clock, cpu_clock: Clock) -> None:
     given = throttle(clock, cpu_clock)
     sample(given, clock, cpu_clock, share=0.9)
     assert given.limit == 4
 
 
-def test_limit_is_what_may_be_under_way(clock: Clock, cpu_clock: Clock) -> None:
+def test_requests_in_flight_are_limited(clock: Clock, cpu_clock: Clock) -> None:
     given = throttle(clock, cpu_clock, concurrency=2)
     assert [given.admits(busy) for busy in (0, 1, 2, 3)] == [True, True, False, False]
 
 
-def test_throttled_answer_halves_once_for_all_requests_of_that_time(clock: Clock, cpu_clock: Clock) -> None:
+def test_throttling_of_concurrent_requests_halves_the_limit_once(clock: Clock, cpu_clock: Clock) -> None:
     given = throttle(clock, cpu_clock)
     numbers = [given.on_send(10) for _ in range(4)]
     for number in numbers:
@@ -77,7 +77,7 @@ def test_throttled_answer_halves_once_for_all_requests_of_that_time(clock: Clock
     assert given.seconds_until_free() == 3
 
 
-def test_nothing_goes_out_for_a_moment_after_throttling(clock: Clock, cpu_clock: Clock) -> None:
+def test_throttling_pauses_sending(clock: Clock, cpu_clock: Clock) -> None:
     given = throttle(clock, cpu_clock)
     given.on_throttled(given.on_send(10))
     assert not given.admits(0)
@@ -85,7 +85,7 @@ def test_nothing_goes_out_for_a_moment_after_throttling(clock: Clock, cpu_clock:
     assert given.admits(0)
 
 
-def test_concurrency_recovers_after_a_success(clock: Clock, cpu_clock: Clock) -> None:
+def test_success_restores_concurrency(clock: Clock, cpu_clock: Clock) -> None:
     given = throttle(clock, cpu_clock)
     given.on_throttled(given.on_send(10))
     sample(given, clock, cpu_clock, share=0.1)
@@ -98,7 +98,7 @@ def test_concurrency_recovers_after_a_success(clock: Clock, cpu_clock: Clock) ->
     assert given.seconds_until_free() == 1
 
 
-def test_rate_is_kept(clock: Clock, cpu_clock: Clock) -> None:
+def test_rate_is_limited(clock: Clock, cpu_clock: Clock) -> None:
     given = throttle(clock, cpu_clock, rate=100)
     sent = 0
     for _ in range(1000):
@@ -109,7 +109,7 @@ def test_rate_is_kept(clock: Clock, cpu_clock: Clock) -> None:
     assert sent == pytest.approx(1000, abs=10)
 
 
-def test_rate_that_was_not_used_is_not_saved_up(clock: Clock, cpu_clock: Clock) -> None:
+def test_unused_rate_does_not_accumulate(clock: Clock, cpu_clock: Clock) -> None:
     given = throttle(clock, cpu_clock, rate=100)
     given.on_send(10)
     clock.now += 60
@@ -117,7 +117,7 @@ def test_rate_that_was_not_used_is_not_saved_up(clock: Clock, cpu_clock: Clock) 
     assert given.seconds_until_free() == pytest.approx(0.1)
 
 
-def test_without_rate_or_throttling_nothing_is_held_back(clock: Clock, cpu_clock: Clock) -> None:
+def test_sending_is_not_delayed_without_rate_or_throttling(clock: Clock, cpu_clock: Clock) -> None:
     given = Throttle(1, None, lambda failures: 0.0, clock, cpu_clock)
     given.on_send(10)
     assert given.seconds_until_free() == 0
