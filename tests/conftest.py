@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 # a slow, busy machine must not fail a test
 hypothesis.settings.register_profile("default", deadline=None)
 hypothesis.settings.load_profile("default")
+
+# nohup ignores it, and processes that tests start would inherit that
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 NO_WAITS = RetryWaits(rule=wait_none(), target=wait_none(), policy=wait_none())
 LOGGER = logging.getLogger("tests.hook")

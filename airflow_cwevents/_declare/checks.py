@@ -50,7 +50,8 @@ def check_number(value: object, place: str, low: int, high: int | None = None) -
     :param high: the maximum; None for none.
     :raises InvalidInputError: if it is not an integer, or out of range.
     """
-    if not isinstance(value, int) or value < low or (high is not None and value > high):
+    # in Python, True is an integer; in JSON it is not
+    if not isinstance(value, int) or isinstance(value, bool) or value < low or (high is not None and value > high):
         limits = f"{low} or more" if high is None else f"{low} to {high}"
         remedy = f"Use a number: {TEMPLATE_HINT}" if isinstance(value, str) else f"Use {limits}"
         raise InvalidInputError(place, f"{value!r} is not {limits}", remedy, value)

@@ -17,6 +17,8 @@ from airflow_cwevents.exceptions import InvalidInputError
 _STEP: Final = re.compile(
     r"\.(?P<name>[^.\[\]*?()\s]+)|\[(?P<index>\d+)\]|\[(?P<quote>['\"])(?P<quoted>.+?)(?P=quote)\]"
 )
+# A bracket, or the string in it, that does not end.
+_UNCLOSED: Final = re.compile(r"\[(?:[^\]]*|'[^']*|\"[^\"]*)\Z")
 # Members of the envelope whose values are never a string or number.
 _NEVER_PLAIN: Final[tuple[list[str | int], ...]] = ([], ["detail"], ["resources"])
 
@@ -47,15 +49,24 @@ def parse_path(path: str) -> list[Step] | None:
     :param path: the path.
     :return: member names and list indexes; None for what only AWS can evaluate, such as a filter.
     """
+    steps, end = _leading_steps(path)
+    return steps if end == len(path) else None
+
+
+def has_unclosed_bracket(path: str) -> bool:
+    """Return whether a path ends within a bracket or its string, as ``$.detail['state`` does."""
+    _, end = _leading_steps(path)
+    return _UNCLOSED.match(path, end) is not None
+
+
+def _leading_steps(path: str) -> tuple[list[Step], int]:
+    """Return the steps before what only AWS can evaluate, and where they end."""
     steps: list[Step] = []
-    at = 1
-    while at < len(path):
-        step = _STEP.match(path, at)
-        if step is None:
-            return None
+    end = 1
+    while step := _STEP.match(path, end):
         steps.append(int(step["index"]) if step["index"] else step["name"] or step["quoted"])
-        at = step.end()
-    return steps
+        end = step.end()
+    return steps, end
 
 
 def is_never_plain(path: str) -> bool:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from airflow_cwevents._aws.json_text import parse_json_text
 from airflow_cwevents._aws.limits import MAX_INPUT_PATHS, MAX_INPUT_TEMPLATE_LENGTH
 from airflow_cwevents._declare.checks import check_length
-from airflow_cwevents._declare.event_paths import check_path, is_never_plain
+from airflow_cwevents._declare.event_paths import check_path, has_unclosed_bracket, is_never_plain
 from airflow_cwevents._declare.input_templates import Occurrence, Template, parse_template, template_text
 from airflow_cwevents.exceptions import InvalidInputError
 
@@ -49,15 +49,18 @@ def normalise_input_transformer(transformer: object, place: str) -> dict[str, An
 
 def input_warnings(target: Mapping[str, Any]) -> list[str]:
     """
-    Return what AWS may not accept in a target's input, as its pages contradict one another.
+    Return what AWS may reject in a target's input: its pages contradict one another, or do not say.
 
     :param target: the target, normalised.
     :return: the warnings, a sentence each.
     """
-    transformer = target.get("InputTransformer")
+    transformer = target.get("InputTransformer") or {}
+    paths = [target.get("InputPath"), *(transformer.get("InputPathsMap") or {}).values()]
+    unclosed = [path for path in paths if path and has_unclosed_bracket(path)]
+    warnings = [f"AWS may reject the path {path}: a bracket is not closed" for path in unclosed]
     if transformer and parse_template(transformer["InputTemplate"], "InputTemplate").form == "text":
-        return ["AWS may refuse an InputTemplate without quotes; put each line into double quotes"]
-    return []
+        warnings.append("AWS may refuse an InputTemplate without quotes; put each line into double quotes")
+    return warnings
 
 
 def check_log_input(target: Mapping[str, Any]) -> None:

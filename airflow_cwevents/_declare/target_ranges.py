@@ -89,7 +89,14 @@ def excesses(value: Any, shape: Any, place: str = "") -> Iterator[Excess]:
         yield from _items(value, shape, place)
     elif shape.type_name == "string":
         yield from _excesses_of_string(value, shape, place)
-    elif shape.type_name in ("integer", "long") and maximum and value > maximum:
+    elif shape.type_name in ("integer", "long"):
+        yield from _excesses_of_integer(value, maximum, place)
+
+
+def _excesses_of_integer(value: int, maximum: int | None, place: str) -> Iterator[Excess]:
+    if isinstance(value, bool):  # which botocore sends as true or false
+        yield Excess(place, f"{value} is not a number", value, "Use a number")
+    elif maximum and value > maximum:
         yield Excess(place, f"{value} is above the maximum of {maximum}", value)
 
 

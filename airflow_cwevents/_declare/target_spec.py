@@ -74,13 +74,24 @@ def normalise_targets(
     :raises InvalidTargetError: if AWS would reject a target, or could never invoke it.
     """
     normal = list(all_valid(lambda index, target: normalise_target(target, index, region, members), targets))
-    seen: dict[str, int] = {}
-    for index, target in enumerate(normal):
-        first = seen.setdefault(target["Id"], index)
-        if first != index:
-            reason = f"{target['Id']!r} is already the id of targets[{first}]"
-            raise InvalidTargetError(index, "Id", reason, "Use a unique id", target["Id"], target["Id"])
+    check_unique_ids(target["Id"] for target in normal)
     return normal
+
+
+def check_unique_ids(target_ids: Iterable[str | None]) -> None:
+    """
+    Validate that no two targets have the same id.
+
+    :param target_ids: the ids, in the order of the targets; None for an unknown one.
+    :raises InvalidTargetError: if two are equal.
+    """
+    seen: dict[str, int] = {}
+    for index, target_id in enumerate(target_ids):
+        if target_id in seen:
+            reason = f"{target_id!r} is already the id of targets[{seen[target_id]}]"
+            raise InvalidTargetError(index, "Id", reason, "Use a unique id", target_id, target_id)
+        if target_id is not None:
+            seen[target_id] = index
 
 
 def normalise_target(

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
 
+from airflow_cwevents._airflow.failures import permanent_errors_fail
 from airflow_cwevents._airflow.parameters import is_literal
-from airflow_cwevents._aws.arns import DEFAULT_EVENT_BUS, bus_name_of
+from airflow_cwevents._aws.arns import DEFAULT_EVENT_BUS, bus_name_of, check_event_bus_name
+from airflow_cwevents._declare.checks import check_name
 from airflow_cwevents.links import EventBusLink
 from airflow_cwevents.links.console import ConsolePlace, has_console
 
@@ -54,6 +56,21 @@ class CloudWatchEventsBaseOperator(BaseOperator):
         """Return whether an argument has no template; False if the DAG uses its own template delimiters."""
         dag = self.get_dag()
         return not getattr(dag, "jinja_environment_kwargs", None) and is_literal(value)
+
+    def validate_names(self, event_bus_name: str | None, **rules: str) -> None:
+        """
+        Validate names without templates, so that mistakes are reported when the DAG file is parsed.
+
+        :param event_bus_name: name or ARN of the bus; None for the default bus.
+        :param rules: the names of rules, by parameter.
+        :raises AirflowFailException: if AWS would reject one.
+        """
+        with permanent_errors_fail():
+            if self.is_literal(event_bus_name):
+                check_event_bus_name(event_bus_name)
+            for place, rule in rules.items():
+                if self.is_literal(rule):
+                    check_name(rule, place)
 
     @cached_property
     def hook(self) -> CloudWatchEventsHook:

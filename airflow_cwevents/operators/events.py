@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_cwevents._airflow.failures import no_retry_if_permanent, permanent_errors_fail
 from airflow_cwevents._airflow.parameters import as_list
+from airflow_cwevents._aws.validation import all_valid
 from airflow_cwevents._send.entries import check_size, normalise_entry
 from airflow_cwevents._send.spool import Spool
 from airflow_cwevents.operators.sending import SendingBaseOperator
@@ -27,8 +28,9 @@ class PutEventsOperator(SendingBaseOperator):
     """
     Send any number of events concurrently, and retry transient failures.
 
-    All entries are validated before the first is sent. If some fail permanently, all others are still sent, and the
-    task fails with an error that lists the failed ones. A retry sends only the unsent entries (Airflow 3.3 and up).
+    All entries are validated before the first is sent; literals among the first 100 already when the DAG file is
+    parsed. If some fail permanently, all others are still sent, and the task fails with an error that lists the failed
+    ones. A retry sends only the unsent entries (Airflow 3.3 and up).
 
     :param entries: the entries, with AWS's member names: ``Source``, ``DetailType``, ``Detail`` (a dict or a JSON
         string), and optionally ``Time`` (a datetime or an ISO 8601 string), ``Resources``, ``EventBusName`` and
@@ -54,10 +56,13 @@ class PutEventsOperator(SendingBaseOperator):
     def _validate_literals(self) -> None:
         """Validate the first entries without templates, so that mistakes are reported when the DAG file is parsed."""
         if isinstance(self.entries, list | tuple):
-            for index, entry in enumerate(self.entries[:MAX_PARSED_ENTRIES]):
-                if isinstance(entry, Mapping) and self.is_literal(entry):
-                    # only botocore's model, which is not loaded here, knows all members
-                    check_size(normalise_entry(entry, index, members=frozenset(entry)), index)
+            for _ in all_valid(self._validate_literal, self.entries[:MAX_PARSED_ENTRIES]):
+                pass
+
+    def _validate_literal(self, index: int, entry: Entry | Mapping[str, Any]) -> None:
+        if isinstance(entry, Mapping) and self.is_literal(entry):
+            # only botocore's model, which is not loaded here, knows all members
+            check_size(normalise_entry(entry, index, members=frozenset(entry)), index)
 
     def render_template(
         self,

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_cwevents._airflow.failures import no_retry_if_permanent, permanent_errors_fail
 from airflow_cwevents._airflow.parameters import as_bool
-from airflow_cwevents._declare.checks import check_name
 from airflow_cwevents._declare.rule_spec import rule_request, validated_tags
 from airflow_cwevents.links import EventBusLink, EventRuleLink
 from airflow_cwevents.operators.base import CloudWatchEventsBaseOperator
@@ -81,6 +80,7 @@ class PutRuleOperator(CloudWatchEventsBaseOperator):
         self.event_bus_name = event_bus_name
         self.tags = tags
         # a mapped operator is instantiated when its task runs
+        self.validate_names(event_bus_name, name=name)
         with permanent_errors_fail():
             self._validate_literals()
 
@@ -95,8 +95,6 @@ class PutRuleOperator(CloudWatchEventsBaseOperator):
         if self.is_literal(self.name) and self.is_literal(arguments):
             rule_request(self.name, **arguments)
             return
-        if self.is_literal(self.name):
-            check_name(self.name, "name")
         if self.event_pattern and self.is_literal(self.event_pattern):
             EventPattern(self.event_pattern)
         if self.schedule_expression and self.is_literal(self.schedule_expression):
@@ -138,9 +136,7 @@ class _RuleOperator(CloudWatchEventsBaseOperator):
         super().__init__(**kwargs)
         self.name = name
         self.event_bus_name = event_bus_name
-        with permanent_errors_fail():
-            if self.is_literal(name):
-                check_name(name, "name")
+        self.validate_names(event_bus_name, name=name)
 
 
 class EnableRuleOperator(_RuleOperator):

@@ -68,7 +68,7 @@ class SendingBaseOperator(CloudWatchEventsBaseOperator):
         check_event_bus: bool = True,
         max_bytes: int = MAX_REQUEST_BYTES,
         max_concurrency: int = 128,
-        max_attempts: int = 10,
+        max_attempts: int = 20,
         max_retry_seconds: float = 300.0,
         max_events_per_second: float | None = None,
         failed_entries_path: str | ObjectStoragePath | None = None,
@@ -86,6 +86,7 @@ class SendingBaseOperator(CloudWatchEventsBaseOperator):
         self.max_events_per_second = max_events_per_second
         self.failed_entries_path = failed_entries_path
         self.max_failed = max_failed
+        self.validate_names(event_bus_name)
 
     @cached_property
     def _sending(self) -> EventSending:

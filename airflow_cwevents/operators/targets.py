@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_cwevents._airflow.failures import no_retry_if_permanent, permanent_errors_fail
 from airflow_cwevents._airflow.parameters import as_bool, as_integer, as_list
 from airflow_cwevents._aws.limits import MAX_TARGETS_PER_RULE
-from airflow_cwevents._declare.checks import check_name
-from airflow_cwevents._declare.target_spec import normalise_target
+from airflow_cwevents._aws.validation import all_valid
+from airflow_cwevents._declare.target_spec import check_unique_ids, normalise_target
 from airflow_cwevents.exceptions import TargetCheckError
 from airflow_cwevents.links import EventBusLink, EventRuleLink
 from airflow_cwevents.operators.base import CloudWatchEventsBaseOperator
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 class PutTargetsOperator(CloudWatchEventsBaseOperator):
     """
     Put targets on a rule: those that are new, and those that differ from what the rule has.
+
+    Literal targets are validated when the DAG file is parsed, so that mistakes are import errors; in a mapped operator
+    when the task runs.
 
     :param rule: the rule's name.
     :param targets: the targets, with AWS's member names; ``Input`` and ``InputTemplate`` as JSON strings, or as what
@@ -71,18 +74,20 @@ class PutTargetsOperator(CloudWatchEventsBaseOperator):
         self.grant_permissions = grant_permissions
         self.max_targets = max_targets
         # a mapped operator is instantiated when its task runs
-        with permanent_errors_fail():
-            self._validate_literals()
+        self.validate_names(event_bus_name, rule=rule)
+        if isinstance(targets, list | tuple):
+            with permanent_errors_fail():
+                check_unique_ids(all_valid(self._validated_id, targets))
 
-    def _validate_literals(self) -> None:
-        """Validate what has no template, so that a mistake is an error when the DAG file is parsed."""
-        if self.is_literal(self.rule):
-            check_name(self.rule, "rule")
-        if isinstance(self.targets, list | tuple):
-            for index, target in enumerate(self.targets):
-                if isinstance(target, Mapping) and self.is_literal(target):
-                    # only botocore's model, which is not loaded here, knows all members
-                    normalise_target(target, index, members=frozenset(target))
+    def _validated_id(self, index: int, target: Target | Mapping[str, Any]) -> str | None:
+        """Validate a target without templates; return its id, or None if the id has one."""
+        if not isinstance(target, Mapping):
+            return None
+        if self.is_literal(target):
+            # only botocore's model, which is not loaded here, knows all members
+            normalise_target(target, index, members=frozenset(target))
+        target_id = target.get("Id")
+        return target_id if isinstance(target_id, str) and self.is_literal(target_id) else None
 
     @no_retry_if_permanent
     def execute(self, context: Context) -> list[str]:
@@ -143,9 +148,7 @@ class RemoveTargetsOperator(CloudWatchEventsBaseOperator):
         self.event_bus_name = event_bus_name
         self.force = force
         self.revoke_permissions = revoke_permissions
-        with permanent_errors_fail():
-            if self.is_literal(rule):
-                check_name(rule, "rule")
+        self.validate_names(event_bus_name, rule=rule)
 
     @no_retry_if_permanent
     def execute(self, context: Context) -> list[str]:
@@ -204,9 +207,7 @@ class CheckTargetsOperator(CloudWatchEventsBaseOperator):
         self.rule = rule
         self.event_bus_name = event_bus_name
         self.sample_event = sample_event
-        with permanent_errors_fail():
-            if self.is_literal(rule):
-                check_name(rule, "rule")
+        self.validate_names(event_bus_name, rule=rule)
 
     @no_retry_if_permanent
     def execute(self, context: Context) -> dict[str, Any]:

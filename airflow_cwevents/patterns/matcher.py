@@ -11,13 +11,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from airflow_cwevents.exceptions import InvalidEventPatternError
+from airflow_cwevents.patterns.complexity import is_too_complex
 from airflow_cwevents.patterns.operators import OPERATORS, any_of
 from airflow_cwevents.patterns.ranges import COMPARISONS
+from airflow_cwevents.patterns.wildcards import between_wildcards
 
 OR: Final = "$or"
 
 # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html#eb-filtering-complex-example-or
 _MAX_COMBINATIONS: Final = 1000
+_TOO_COMPLEX: Final = (
+    "Rule is too complex - try using fewer wildcard characters or fewer repeating character sequences after a "
+    "wildcard character"
+)
 _OR_REMEDY: Final = 'List two or more objects, as in {"$or": [{"a": [1]}, {"b": [2]}]}'
 # https://github.com/aws/event-ruler/blob/main/src/main/software/amazon/event/ruler/Constants.java
 _RESERVED_IN_OR: Final = {
@@ -75,12 +81,16 @@ class Field:
     :raises InvalidEventPatternError: if AWS would reject it.
     """
 
-    __slots__ = ("_keys", "optional", "path", "test")
+    __slots__ = ("_keys", "missing", "optional", "path", "place", "test", "too_complex")
 
     def __init__(self, path: str, values: list[Any], place: str) -> None:
         self.path = path
+        self.place = place
         self.test = any_of(values, place)
         self.optional = {"exists": False} in values
+        self.missing = all(value == {"exists": False} for value in values)
+        wildcards = [item["wildcard"] for item in values if isinstance(item, dict) and "wildcard" in item]
+        self.too_complex = is_too_complex(map(between_wildcards, wildcards))
         self._keys = _Keys(path)
 
     def find(self, event: Mapping[str, Any], chosen: Mapping[Array, int]) -> list[Found]:
@@ -194,7 +204,20 @@ def compile_rules(pattern: dict[str, Any]) -> list[Rule]:
     :return: the rules.
     :raises InvalidEventPatternError: if AWS would reject the pattern.
     """
-    return [Rule(fields.values()) for fields in _object(pattern, _Position(), [{}])]
+    drafts = _object(pattern, _Position(), [{}])
+    for fields in drafts:
+        _check_complexity(fields.values())
+    return [Rule(fields.values()) for fields in drafts]
+
+
+def _check_complexity(fields: Iterable[Field]) -> None:
+    for field in sorted(fields, key=lambda field: field.path):
+        if field.too_complex:
+            remedy = "Use prefix or suffix if possible, or split the pattern across several rules"
+            raise InvalidEventPatternError(field.place, _TOO_COMPLEX, remedy)
+        # AWS evaluates fields in this order, and none after one that must be missing.
+        if field.missing:
+            return
 
 
 # Rules under construction: fields by path. If a path occurs twice, the last field counts, as in AWS.

@@ -14,10 +14,8 @@ from functools import partial
 from typing import Any, Final
 
 from airflow_cwevents.exceptions import InvalidEventPatternError
-from airflow_cwevents.patterns.complexity import is_too_complex, wildcard_tokens
 from airflow_cwevents.patterns.ranges import Test, cidr, comparable, is_number, limit, numeric, same_address
-
-_WILDCARD_TOKEN: Final = re.compile(r"\\[*\\]|\\|\*+|[^*\\]+")
+from airflow_cwevents.patterns.wildcards import wildcard
 
 
 def any_of(values: list[Any], place: str) -> Test:
@@ -37,19 +35,7 @@ def any_of(values: list[Any], place: str) -> Test:
     strings = frozenset(item for item in values if isinstance(item, str))
     tests += filter(None, map(same_address, strings))
     others = frozenset(_key(item) for item in values if not isinstance(item, str | dict | list))
-    _check_complexity(values, place)
     return _equal_or(strings, others, tests)
-
-
-def _check_complexity(values: list[Any], place: str) -> None:
-    wildcards = [item["wildcard"] for item in values if isinstance(item, dict) and "wildcard" in item]
-    if is_too_complex([wildcard_tokens(_between_wildcards(text)) for text in wildcards]):
-        reason = (
-            "Rule is too complex - try using fewer wildcard characters or fewer repeating character sequences after a "
-            "wildcard character"
-        )
-        remedy = "Use prefix or suffix if possible, or split the pattern across several rules"
-        raise InvalidEventPatternError(place, reason, remedy, wildcards)
 
 
 def _equal_or(strings: frozenset[str], others: frozenset[object], tests: list[Test]) -> Test:
@@ -161,39 +147,6 @@ def _cases(character: str) -> str:
     return f"(?:{'|'.join(alternatives)})"
 
 
-def _wildcard(text: str) -> Test:
-    first, *others = _between_wildcards(text)
-    if not others:
-        return _equals(first)
-    *middle, last = others
-
-    def matches(value: object) -> bool:
-        if not isinstance(value, str) or not value.startswith(first) or not value.endswith(last):
-            return False
-        at, end = len(first), len(value) - len(last)
-        for part in middle:
-            found = value.find(part, at, end)
-            at = found + len(part) if found >= 0 else end + 1
-        return at <= end
-
-    return matches
-
-
-def _between_wildcards(text: str) -> list[str]:
-    parts = [""]
-    for token in _WILDCARD_TOKEN.finditer(text):
-        part = token[0]
-        if part == "*":
-            parts.append("")
-        elif part == "\\" or part.startswith("*"):
-            problem = "Invalid escape character" if part == "\\" else "Consecutive wildcard characters"
-            # AWS counts bytes, including a quote before the string.
-            raise ValueError(f"{problem} at pos {len(text[: token.start()].encode(errors='replace')) + 1}")
-        else:
-            parts[-1] += part.removeprefix("\\")
-    return parts
-
-
 def _anything_but(operand: Any, place: str) -> Test:
     if isinstance(operand, dict):
         return _anything_but_like(operand, place)
@@ -241,7 +194,7 @@ _TEXT_TESTS: Final[dict[str, Callable[[str], Test]]] = {
     "suffix": _ends,
     "suffix equals-ignore-case": partial(_ignoring_case, before=".*"),
     "equals-ignore-case": _ignoring_case,
-    "wildcard": _wildcard,
+    "wildcard": wildcard,
     "exactly": _equals,
 }
 OPERATORS: Final[dict[str, Callable[[Any, str], Test]]] = {

@@ -50,6 +50,19 @@ class TestPath:
             check_path(path, "InputPath")
         assert (caught.value.place, caught.value.value) == ("InputPath", path)
 
+    @pytest.mark.parametrize("path", ["$.a['b", "$.a[", "$.a[b", '$.a["b].c', "$['a]b"])
+    def test_unclosed_bracket_is_a_warning(self, path: str) -> None:
+        for target in (
+            {"InputPath": path},
+            {"InputTransformer": {"InputPathsMap": {"a": "$.id", "b": path}, "InputTemplate": "<b>"}},
+        ):
+            (warning,) = input_warnings(target)
+            assert path in warning
+
+    @pytest.mark.parametrize("path", ["$", "$['a[b']", "$.a[?(@.b == '[')]", "$..['a']", "$.a[*]", "$['']", "$.a[0:2]"])
+    def test_other_path_is_no_warning(self, path: str) -> None:
+        assert input_warnings({"InputPath": path}) == []
+
     @pytest.mark.parametrize(("length", "raises"), [(256, False), (257, True)])
     def test_length(self, length: int, raises: bool) -> None:
         path = "$." + "a" * (length - 2)

@@ -63,6 +63,18 @@ def test_launch_type_excludes_capacity_providers() -> None:
     assert normalise_target(ecs(CapacityProviderStrategy=strategy), 0)
 
 
+def test_boolean_is_not_an_integer(shape: Any) -> None:
+    """As botocore, for which True is one, sends it as true."""
+    strategy = [{"capacityProvider": "FARGATE", "weight": True}]
+    target = normalise_target(ecs(CapacityProviderStrategy=strategy), 0)
+    with pytest.raises(InvalidTargetError) as caught:
+        check_shapes([target], shape)
+    assert caught.value.place == "targets[0].EcsParameters.CapacityProviderStrategy[0].weight"
+    with pytest.raises(InvalidTargetError) as caught:
+        normalise_target(batch(RetryStrategy={"Attempts": True}), 0)
+    assert caught.value.place == "targets[0].BatchParameters.RetryStrategy.Attempts"
+
+
 @pytest.mark.parametrize("key", ["aws:x", "AWS:x"])
 def test_reserved_tag_raises(key: str) -> None:
     with pytest.raises(InvalidTargetError) as caught:

@@ -414,7 +414,7 @@ class TestEcs:
         good = target("ECS cluster", EcsParameters={**ECS, "TaskCount": count})
         assert normalise_target(good, 0, REGION) == good
 
-    @pytest.mark.parametrize("count", [-1, 0, "2", 1.5])
+    @pytest.mark.parametrize("count", [-1, 0, "2", 1.5, True])
     def test_bad_task_count(self, count: object) -> None:
         error = refusal(target("ECS cluster", EcsParameters={**ECS, "TaskCount": count}))
         assert (error.place, error.value) == ("targets[3].EcsParameters.TaskCount", count)
@@ -494,6 +494,7 @@ class TestRetryPolicy:
             ("MaximumRetryAttempts", -1, "0 to 185"),
             ("MaximumRetryAttempts", 186, "0 to 185"),
             ("MaximumRetryAttempts", "3", "0 to 185"),
+            ("MaximumRetryAttempts", True, "0 to 185"),
             ("MaximumEventAgeInSeconds", 0, "60 to 86400"),
             ("MaximumEventAgeInSeconds", 59, "60 to 86400"),
             ("MaximumEventAgeInSeconds", 86_401, "60 to 86400"),

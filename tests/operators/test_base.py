@@ -120,6 +120,15 @@ class TestEveryOperator:
             cls(task_id="t", **OPERATORS[cls], region_nam="us-east-1")
 
     @each_operator
+    def test_invalid_literal_bus_name_raises_when_the_dag_file_is_parsed(
+        self, cls: type[CloudWatchEventsBaseOperator]
+    ) -> None:
+        with fails_with(InvalidInputError) as caught:
+            cls(task_id="t", **OPERATORS[cls], event_bus_name="arn:aws:events:us-east-1:123456789012:event-busv2/b")
+        assert caught.value.place == "event_bus_name"
+        assert cls(task_id="t", **OPERATORS[cls], event_bus_name="{{ params.bus }}")
+
+    @each_operator
     def test_other_parameters_are_optional(self, cls: type[CloudWatchEventsBaseOperator]) -> None:
         optional = {
             name: parameter.default
@@ -368,7 +377,7 @@ class TestImports:
             "with DAG('d'):\n"
             "    PutRuleOperator(task_id='a', name='r', event_pattern={'source': ['s']})\n"
             "    PutRuleOperator(task_id='b', name='r', schedule_expression='rate(1 day)')\n"
-            "    PutTargetsOperator(task_id='c', rule='r', targets=[])\n"
-            "    PutEventsOperator(task_id='d', entries=[])\n"
+            f"    PutTargetsOperator(task_id='c', rule='r', targets=[{LAMBDA}])\n"
+            f"    PutEventsOperator(task_id='d', entries=[{ENTRY}])\n"
         )
         assert loaded_by(code, {"airflow", "boto3", "botocore"}) == {"airflow"}

@@ -93,10 +93,17 @@ def test_parameters_may_be_text_as_templates_make_them(server: FaultServer) -> N
 
 
 class TestWhenTheDagFileIsParsed:
-    def test_mistake_in_a_literal_entry_raises(self) -> None:
+    def test_invalid_literal_entries_are_reported_together(self) -> None:
+        entries = [{"Source": "{{ params.source }}"}, {"Source": "s"}, {"DetailType": "d"}]
         with fails_with(InvalidEntryError) as caught:
-            PutEventsOperator(task_id="t", entries=[{"Source": "{{ params.source }}"}, {"Source": "s"}])
-        assert caught.value.index == 1
+            PutEventsOperator(task_id="t", entries=entries)
+        assert [error.index for error in (caught.value, *caught.value.others)] == [1, 2]
+
+    def test_entries_after_the_first_hundred_are_left_to_the_task(self) -> None:
+        entry = {"Source": "s", "DetailType": "d", "Detail": {}}
+        assert PutEventsOperator(task_id="t", entries=[*[entry] * 100, {}])
+        with fails_with(InvalidEntryError):
+            PutEventsOperator(task_id="t", entries=[*[entry] * 99, {}])
 
     def test_member_of_a_newer_api_is_left_to_the_task(self) -> None:
         given = [{"Source": "s", "DetailType": "d", "Detail": {}, "Future": 1}]

@@ -148,10 +148,20 @@ class TestPutTargets:
 
 
 class TestWhenTheDagFileIsParsed:
-    def test_mistakes_in_literal_targets_raise(self) -> None:
+    def test_invalid_literal_targets_are_reported_together(self) -> None:
+        invalid = [{"Id": "{{ x }}"}, {"Id": "a", "Arn": "no"}, *targets("b"), {"Id": "c"}]
         with fails_with(InvalidTargetError) as caught:
-            PutTargetsOperator(task_id="t", rule="r", targets=[{"Id": "{{ x }}"}, {"Id": "a", "Arn": "no"}])
-        assert caught.value.index == 1
+            PutTargetsOperator(task_id="t", rule="r", targets=invalid)
+        assert [error.place for error in (caught.value, *caught.value.others)] == ["targets[1].Arn", "targets[3].Arn"]
+
+    @pytest.mark.parametrize("arn", [QUEUE, "{{ params.queue }}"])
+    def test_duplicate_literal_id_raises(self, arn: str) -> None:
+        with fails_with(InvalidTargetError) as caught:
+            PutTargetsOperator(task_id="t", rule="r", targets=[*targets("a", "b"), {"Id": "a", "Arn": arn}])
+        assert caught.value.place == "targets[2].Id"
+
+    def test_equal_templated_ids_are_left_to_the_task(self) -> None:
+        assert PutTargetsOperator(task_id="t", rule="r", targets=targets("{{ next() }}", "{{ next() }}"))
 
     def test_member_of_a_newer_api_is_left_to_the_task(self) -> None:
         given = [{**targets("a")[0], "FutureParameters": {}}]
@@ -159,8 +169,9 @@ class TestWhenTheDagFileIsParsed:
 
     @pytest.mark.parametrize("cls", [PutTargetsOperator, RemoveTargetsOperator, CheckTargetsOperator])
     def test_invalid_rule_raises(self, cls: Any) -> None:
-        with fails_with(InvalidInputError):
+        with fails_with(InvalidInputError) as caught:
             cls(task_id="t", rule="a b", **({"targets": []} if cls is PutTargetsOperator else {}))
+        assert caught.value.place == "rule"
 
 
 class TestRemoveTargets:

@@ -16,16 +16,16 @@ def packed(sizes: Iterable[int], max_bytes: int = 100, max_items: int = 10) -> I
 @pytest.mark.parametrize(
     ("count", "lengths"), [(0, []), (1, [1]), (9, [9]), (10, [10]), (11, [10, 1]), (25, [10, 10, 5])]
 )
-def test_at_most_max_items(count: int, lengths: list[int]) -> None:
+def test_batches_have_a_maximum_of_items(count: int, lengths: list[int]) -> None:
     assert [len(batch) for batch in packed([3] * count)] == lengths
 
 
 @pytest.mark.parametrize(("sizes", "lengths"), [([50, 49], [2]), ([50, 50], [2]), ([50, 51], [1, 1]), ([100], [1])])
-def test_at_most_max_bytes(sizes: list[int], lengths: list[int]) -> None:
+def test_batches_have_a_maximum_of_bytes(sizes: list[int], lengths: list[int]) -> None:
     assert [len(batch) for batch in packed(sizes)] == lengths
 
 
-def test_reads_one_item_ahead() -> None:
+def test_pack_reads_one_item_ahead() -> None:
     read: list[int] = []
     batches = packed(read.append(index) or 3 for index in range(1000))  # type: ignore[func-returns-value]
     next(batches)
@@ -37,9 +37,7 @@ def test_reads_one_item_ahead() -> None:
     st.integers(min_value=100, max_value=400),
     st.integers(min_value=1, max_value=10),
 )
-def test_keeps_order_and_limits_with_as_few_batches_as_possible(
-    sizes: list[int], max_bytes: int, max_items: int
-) -> None:
+def test_pack_keeps_the_order_and_returns_the_fewest_batches(sizes: list[int], max_bytes: int, max_items: int) -> None:
     batches = list(packed(sizes, max_bytes, max_items))
     assert [size for batch in batches for size in batch] == sizes
     for batch in batches:

@@ -33,7 +33,7 @@ def test_new_input_has_nothing_sent(store: DictStore, keep_ids: bool) -> None:
     assert not given_checkpoint.is_sent(0)
 
 
-def test_retry_knows_what_was_sent_and_what_failed(store: DictStore, keep_ids: bool) -> None:
+def test_retry_skips_sent_entries_only(store: DictStore, keep_ids: bool) -> None:
     first = checkpoint(store, keep_ids=keep_ids)
     for index in range(2500):
         first.record(index, None if index in (7, 1999, 2400) else f"id-{index}")
@@ -56,7 +56,7 @@ def test_ids_are_complete_and_in_order_after_a_retry(store: DictStore) -> None:
     assert second.event_ids(1600) == [f"id-{index}" for index in range(1600)]
 
 
-def test_entry_that_is_sent_at_last_is_not_sent_a_third_time(store: DictStore, keep_ids: bool) -> None:
+def test_entry_sent_by_a_retry_is_not_sent_again(store: DictStore, keep_ids: bool) -> None:
     first = checkpoint(store, keep_ids=keep_ids)
     for index in range(3):
         first.record(index, None if index == 1 else "id")
@@ -67,7 +67,7 @@ def test_entry_that_is_sent_at_last_is_not_sent_a_third_time(store: DictStore, k
     assert all(checkpoint(store, keep_ids=keep_ids).is_sent(index) for index in range(3))
 
 
-def test_entries_that_were_skipped_over_count_as_unsent(store: DictStore, keep_ids: bool) -> None:
+def test_skipped_entries_count_as_unsent(store: DictStore, keep_ids: bool) -> None:
     first = checkpoint(store, keep_ids=keep_ids)
     first.record(0, "a")
     first.record(5, "b")
@@ -77,7 +77,7 @@ def test_entries_that_were_skipped_over_count_as_unsent(store: DictStore, keep_i
     assert second.sent == 2
 
 
-def test_other_input_starts_afresh_and_leaves_nothing_of_the_old(store: DictStore, keep_ids: bool) -> None:
+def test_changed_input_discards_the_checkpoint(store: DictStore, keep_ids: bool) -> None:
     first = checkpoint(store, "old", keep_ids=keep_ids)
     for index in range(3000):
         first.record(index, "id" if index % 2 else None)
@@ -88,7 +88,7 @@ def test_other_input_starts_afresh_and_leaves_nothing_of_the_old(store: DictStor
     assert store.texts == {}
 
 
-def test_retry_after_all_was_sent_finds_it(store: DictStore, keep_ids: bool) -> None:
+def test_finished_checkpoint_survives_a_retry(store: DictStore, keep_ids: bool) -> None:
     """Airflow may fail a task that has done its work, as when the result cannot be handed over."""
     first = checkpoint(store, keep_ids=keep_ids, max_tries=2)
     for index in range(1500):
@@ -100,7 +100,7 @@ def test_retry_after_all_was_sent_finds_it(store: DictStore, keep_ids: bool) -> 
         assert second.event_ids(1500) == [f"id-{index}" for index in range(1500)]
 
 
-def test_task_that_finished_and_is_cleared_starts_afresh(store: DictStore, keep_ids: bool) -> None:
+def test_cleared_task_starts_over_if_it_had_finished(store: DictStore, keep_ids: bool) -> None:
     store.set("another", "key")
     first = checkpoint(store, keep_ids=keep_ids, max_tries=2)
     for index in range(1500):
@@ -110,7 +110,7 @@ def test_task_that_finished_and_is_cleared_starts_afresh(store: DictStore, keep_
     assert store.texts.keys() == {"another"}
 
 
-def test_task_that_did_not_finish_and_is_cleared_goes_on(store: DictStore, keep_ids: bool) -> None:
+def test_cleared_task_resumes_if_it_had_not_finished(store: DictStore, keep_ids: bool) -> None:
     first = checkpoint(store, keep_ids=keep_ids, max_tries=2)
     first.record(0, "id")
     first.save()
@@ -126,7 +126,7 @@ def test_entries_may_be_recorded_in_any_order(store: DictStore, keep_ids: bool) 
     assert [index for index in range(3000) if second.is_sent(index)] == [0, 3, 1200, 2500]
 
 
-def test_chunk_that_is_gone_counts_as_unsent(store: DictStore, keep_ids: bool) -> None:
+def test_missing_chunk_counts_as_unsent(store: DictStore, keep_ids: bool) -> None:
     first = checkpoint(store, keep_ids=keep_ids)
     for index in range(2500):
         first.record(index, None if index == 1700 else f"id-{index}")
@@ -138,7 +138,7 @@ def test_chunk_that_is_gone_counts_as_unsent(store: DictStore, keep_ids: bool) -
         assert second.event_ids(2500)[2000:] == [f"id-{index}" for index in range(2000, 2500)]
 
 
-def test_store_that_cannot_delete_does_not_stop_the_sending(
+def test_failed_deletion_logs_a_warning(
     store: DictStore, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = checkpoint(store, "old")
@@ -153,7 +153,7 @@ def test_store_that_cannot_delete_does_not_stop_the_sending(
     assert "Could not delete the progress" in caplog.text
 
 
-def test_saves_every_thousand_entries(store: DictStore, keep_ids: bool) -> None:
+def test_checkpoint_is_saved_every_thousand_entries(store: DictStore, keep_ids: bool) -> None:
     first = checkpoint(store, keep_ids=keep_ids)
     for index in range(ENTRIES_PER_CHUNK - 1):
         first.record(index, "id")
@@ -162,7 +162,7 @@ def test_saves_every_thousand_entries(store: DictStore, keep_ids: bool) -> None:
     assert checkpoint(store, keep_ids=keep_ids).sent == ENTRIES_PER_CHUNK
 
 
-def test_saves_every_few_seconds(store: DictStore) -> None:
+def test_checkpoint_is_saved_every_few_seconds(store: DictStore) -> None:
     now = 0.0
     first = Checkpoint(store, "f", keep_ids=True, clock=lambda: now)
     first.record(0, "a")
@@ -174,7 +174,7 @@ def test_saves_every_few_seconds(store: DictStore) -> None:
     assert checkpoint(store).sent == 1
 
 
-def test_values_stay_below_airflows_limit(store: DictStore, keep_ids: bool) -> None:
+def test_values_are_smaller_than_airflows_limit(store: DictStore, keep_ids: bool) -> None:
     first = checkpoint(store, keep_ids=keep_ids)
     for index in range(10_000):
         first.record(index, "637ffe56-64ad-494b-a3b9-e12428fff461" if index % 3 else None)
@@ -182,7 +182,7 @@ def test_values_stay_below_airflows_limit(store: DictStore, keep_ids: bool) -> N
     assert max(map(len, store.texts.values())) < 65_535
 
 
-def test_long_input_without_failures_takes_no_more_room_than_a_short_one(store: DictStore) -> None:
+def test_long_input_without_failures_needs_one_small_value(store: DictStore) -> None:
     first = checkpoint(store, keep_ids=False)
     for index in range(100_000):
         first.record(index, "id")
@@ -198,7 +198,7 @@ def test_each_save_writes_only_what_changed(store: DictStore) -> None:
     assert store.writes <= 2 * 20 + 2
 
 
-def test_store_that_fails_does_not_stop_the_sending(store: DictStore, caplog: pytest.LogCaptureFixture) -> None:
+def test_failed_save_logs_a_warning_and_is_repeated(store: DictStore, caplog: pytest.LogCaptureFixture) -> None:
     def fail(key: str, value: Any) -> None:
         raise ConnectionError("the API server is gone")
 
@@ -213,7 +213,7 @@ def test_store_that_fails_does_not_stop_the_sending(store: DictStore, caplog: py
     assert checkpoint(store).sent == 1
 
 
-def test_without_a_store_ids_are_kept_all_the_same() -> None:
+def test_ids_are_kept_without_a_store() -> None:
     first = checkpoint(None)
     first.record(0, "a")
     first.record(2, "c")
@@ -224,7 +224,7 @@ def test_without_a_store_ids_are_kept_all_the_same() -> None:
 
 
 @given(st.lists(st.lists(st.booleans(), max_size=2_200), min_size=1, max_size=4), st.booleans())
-def test_tries_add_up(tries: list[list[bool]], keep_ids: bool) -> None:
+def test_attempts_add_up(tries: list[list[bool]], keep_ids: bool) -> None:
     """Each try goes over what is unsent, in order, and ends somewhere: the next knows just what was sent."""
     total, store, sent = 2_500, DictStore(), set[int]()
     for outcomes in tries:

@@ -43,14 +43,14 @@ def body_of(client: Any, **parameters: Any) -> Any:
         {"Source": "s", "DetailType": "d", "Detail": "{}", "TraceHeader": "Root=1"},
     ],
 )
-def test_body_is_botocores(entry: dict[str, Any]) -> None:
+def test_body_equals_botocores(entry: dict[str, Any]) -> None:
     plain, ours = boto3.client("events"), boto3.client("events")
     speed_up_put_events(ours)
     entries = [entry, {**entry, "Source": "other"}]
     assert body_of(ours, Entries=CheckedEntries(entries)) == body_of(plain, Entries=entries)
 
 
-def test_plain_list_is_botocores_to_check() -> None:
+def test_plain_list_is_validated_by_botocore() -> None:
     client = boto3.client("events")
     speed_up_put_events(client)
     with pytest.raises(ParamValidationError, match="Sourc"):
@@ -60,7 +60,7 @@ def test_plain_list_is_botocores_to_check() -> None:
     }
 
 
-def test_callers_entries_stay_as_they_were() -> None:
+def test_callers_entries_are_not_modified() -> None:
     client = boto3.client("events")
     speed_up_put_events(client)
     entries = [{"Source": "s", "DetailType": "d", "Detail": "{}"}]
@@ -68,7 +68,7 @@ def test_callers_entries_stay_as_they_were() -> None:
     assert entries == [{"Source": "s", "DetailType": "d", "Detail": "{}"}]
 
 
-def test_answer_is_read_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_response_is_parsed_by_botocore(monkeypatch: pytest.MonkeyPatch) -> None:
     with FaultServer() as server:
         client = boto3.client("events", endpoint_url=server.url)
         speed_up_put_events(client)

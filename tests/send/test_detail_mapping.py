@@ -8,7 +8,7 @@ from airflow_cwevents.exceptions import InvalidEntryError, InvalidInputError
 ORDER = {"type": "orderPlaced", "app": {"name": "com.company.orders"}, "total": 7}
 
 
-def test_texts_stand_for_themselves() -> None:
+def test_plain_strings_are_used_as_they_are() -> None:
     assert EntryMapping("com.company.orders", "orderPlaced").entry(ORDER, 0) == {
         "Source": "com.company.orders",
         "DetailType": "orderPlaced",
@@ -16,19 +16,19 @@ def test_texts_stand_for_themselves() -> None:
     }
 
 
-def test_paths_look_into_the_detail() -> None:
+def test_paths_are_evaluated_on_the_detail() -> None:
     entry = EntryMapping("@.app.name", "@.type").entry(ORDER, 0)
     assert (entry["Source"], entry["DetailType"]) == ("com.company.orders", "orderPlaced")
 
 
-def test_paths_are_whole_jmespath() -> None:
+def test_paths_may_be_any_jmespath() -> None:
     entry = EntryMapping("s", "@.missing || join('.', ['order', type])").entry(ORDER, 0)
     assert entry["DetailType"] == "order.orderPlaced"
 
 
 @pytest.mark.parametrize("path", ["@.missing", "@.total", "@.app"])
 @pytest.mark.parametrize(("parameter", "member"), [("source", "Source"), ("detail_type", "DetailType")])
-def test_path_that_leads_to_no_text(parameter: str, member: str, path: str) -> None:
+def test_path_without_a_string_raises(parameter: str, member: str, path: str) -> None:
     mapping = EntryMapping(**{"source": "s", "detail_type": "d", parameter: path})
     with pytest.raises(InvalidEntryError) as caught:
         mapping.entry(ORDER, 4)
@@ -37,7 +37,7 @@ def test_path_that_leads_to_no_text(parameter: str, member: str, path: str) -> N
 
 
 @pytest.mark.parametrize("detail", [[1], "text", 7, None])
-def test_detail_that_is_no_object(detail: object) -> None:
+def test_detail_of_another_type_raises(detail: object) -> None:
     with pytest.raises(InvalidEntryError) as caught:
         EntryMapping("s", "d").entry(detail, 4)
     assert caught.value.place == "entries[4].Detail"
@@ -47,12 +47,12 @@ def test_detail_that_is_no_object(detail: object) -> None:
     ("source", "detail_type", "place"),
     [("s", None, "detail_type"), (None, "d", "source"), ("@.[", "d", "source"), ("s", "@..x", "detail_type")],
 )
-def test_bad_parameters_are_named(source: str | None, detail_type: str | None, place: str) -> None:
+def test_invalid_parameter_raises(source: str | None, detail_type: str | None, place: str) -> None:
     with pytest.raises(InvalidInputError) as caught:
         entry_mapping(source, detail_type)
     assert caught.value.place == place
 
 
-def test_without_either_there_is_no_mapping() -> None:
+def test_no_parameters_mean_no_mapping() -> None:
     assert entry_mapping(None, None) is None
     assert entry_mapping("", "") is None

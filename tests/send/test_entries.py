@@ -22,16 +22,16 @@ class TestNormaliseEntry:
         wire = normalise_entry(entry(Detail={"b": [1, None, True], "a": "é"}), 0)
         assert wire["Detail"] == '{"b":[1,null,true],"a":"é"}'
 
-    def test_detail_text_stays_as_it_is(self) -> None:
+    def test_detail_string_is_unchanged(self) -> None:
         assert normalise_entry(entry(Detail='{ "a" : 1 }'), 0)["Detail"] == '{ "a" : 1 }'
 
-    def test_caller_keeps_the_entry_as_it_was(self) -> None:
+    def test_callers_entry_is_not_modified(self) -> None:
         given_entry = entry(Time="2026-01-31T12:00:00Z", Resources=("arn:aws:s3:::b",))
         before = dict(given_entry)
         normalise_entry(given_entry, 0, "bus")
         assert given_entry == before
 
-    def test_bus_is_the_default_for_entries_without_one(self) -> None:
+    def test_event_bus_name_applies_to_entries_without_one(self) -> None:
         assert normalise_entry(ENTRY, 0, "orders")["EventBusName"] == "orders"
         assert normalise_entry(entry(EventBusName="own"), 0, "orders")["EventBusName"] == "own"
         assert "EventBusName" not in normalise_entry(ENTRY, 0)
@@ -55,10 +55,10 @@ class TestNormaliseEntry:
         assert time == expected
         assert time.tzinfo is not None
 
-    def test_members_that_are_none_are_left_out(self) -> None:
+    def test_none_is_omitted(self) -> None:
         assert normalise_entry(entry(Resources=None, TraceHeader=None), 0).keys() == ENTRY.keys()
 
-    def test_what_a_file_of_failed_entries_adds_is_left_out(self) -> None:
+    def test_error_members_of_failed_entries_are_omitted(self) -> None:
         assert normalise_entry(entry(ErrorCode="InternalFailure", ErrorMessage="…"), 0).keys() == ENTRY.keys()
 
     @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ class TestNormaliseEntry:
             ({"Detailtype": "x"}, "Detailtype"),
         ],
     )
-    def test_bad_member_is_named(self, bad: dict[str, object], place: str) -> None:
+    def test_invalid_member_raises(self, bad: dict[str, object], place: str) -> None:
         with pytest.raises(InvalidEntryError) as caught:
             normalise_entry(entry(**bad), 17)
         assert caught.value.place == f"entries[17].{place}"
@@ -117,29 +117,29 @@ class TestNormaliseEntry:
             {"EventBusName": "arn:aws:events:us-east-1:123456789012:event-bus/b"},
         ],
     )
-    def test_what_aws_takes_passes(self, good: dict[str, object]) -> None:
+    def test_valid_member_is_accepted(self, good: dict[str, object]) -> None:
         wire = normalise_entry(entry(**good), 0)
         assert wire.keys() == ENTRY.keys() | good.keys()
 
-    def test_more_nesting_than_python_reads_is_left_to_aws(self) -> None:
+    def test_nesting_too_deep_for_python_is_left_to_aws(self) -> None:
         text = '{"a":' * 100_000 + "1" + "}" * 100_000
         assert normalise_entry(entry(Detail=text), 0)["Detail"] == text
 
-    def test_typo_gets_the_right_name(self) -> None:
+    def test_misspelt_member_suggests_the_right_one(self) -> None:
         with pytest.raises(InvalidEntryError) as caught:
             normalise_entry(entry(Detailtype="x"), 0)
         assert "'DetailType'" in caught.value.remedy
 
-    def test_member_of_a_newer_api_passes(self) -> None:
+    def test_member_of_a_newer_api_is_accepted(self) -> None:
         members = frozenset({*ENTRY, "Priority"})
         assert normalise_entry(entry(Priority="high"), 0, members=members)["Priority"] == "high"
 
-    def test_entry_that_is_no_dict(self) -> None:
+    def test_entry_of_another_type_raises(self) -> None:
         with pytest.raises(InvalidEntryError) as caught:
             normalise_entry("text", 3)  # type: ignore[arg-type]
         assert caught.value.place == "entries[3]"
 
-    def test_error_does_not_show_the_payload(self) -> None:
+    def test_error_message_does_not_contain_the_payload(self) -> None:
         with pytest.raises(InvalidEntryError) as caught:
             normalise_entry(entry(Detail='{"password": "hunter2",}'), 0)
         assert "hunter2" not in str(caught.value)
@@ -165,14 +165,14 @@ class TestEntrySizeBytes:
         plain = {"Source": "s", "DetailType": "d", "Detail": "{}"}
         assert entry_size_bytes({**plain, "Source": character * 3}) == entry_size_bytes(plain) - 1 + 3 * width
 
-    def test_detail_that_is_a_dict_counts_as_what_is_sent(self) -> None:
+    def test_dict_detail_counts_as_the_json_that_is_sent(self) -> None:
         assert entry_size_bytes(entry(Detail={"a": "€"})) == entry_size_bytes(
             normalise_entry(entry(Detail={"a": "€"}), 0)
         )
 
     @pytest.mark.parametrize("character", ["a", "é", "€", "𝄞"])
     @pytest.mark.parametrize("over", [-1, 0, 1])
-    def test_limit(self, character: str, over: int) -> None:
+    def test_size_is_limited(self, character: str, over: int) -> None:
         frame = entry_size_bytes(entry(Detail='{"a":""}'))
         width = len(character.encode())
         count, rest = divmod(MAX_REQUEST_BYTES + over - frame, width)
@@ -188,7 +188,7 @@ class TestEntrySizeBytes:
                 MAX_REQUEST_BYTES,
             )
 
-    def test_half_a_surrogate_pair_is_refused(self) -> None:
+    def test_lone_surrogate_raises(self) -> None:
         with pytest.raises(InvalidEntryError) as caught:
             check_size(normalise_entry(entry(Detail={"a": "\ud800"}), 4), 4)
         assert caught.value.index == 4

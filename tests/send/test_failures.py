@@ -20,7 +20,7 @@ def failed(index: int, code: str = "MalformedDetail", *, retryable: bool = False
     return EntryResult(index, None, code, "no", retryable, ENTRY)
 
 
-def test_error_carries_each_entry() -> None:
+def test_error_lists_each_entry() -> None:
     failures = Failures(None, "entry")
     failures.add(failed(3))
     failures.add(failed(8, "InternalFailure"))
@@ -32,20 +32,20 @@ def test_error_carries_each_entry() -> None:
 
 
 @pytest.mark.parametrize(("retryable", "permanent"), [([False, False], True), ([False, True], False)])
-def test_error_is_permanent_if_every_entry_would_fail_again(retryable: list[bool], permanent: bool) -> None:
+def test_error_is_permanent_if_no_entry_is_retryable(retryable: list[bool], permanent: bool) -> None:
     failures = Failures(None, "entry")
     for index, again in enumerate(retryable):
         failures.add(failed(index, retryable=again))
     assert failures.error(0).permanent is permanent
 
 
-def test_lines_are_named_by_their_number() -> None:
+def test_failed_lines_are_listed_by_number() -> None:
     failures = Failures(None, "line")
     failures.add(failed(3))
     assert "line 4:" in str(failures.error(0))
 
 
-def test_message_shows_the_first_few() -> None:
+def test_message_lists_the_first_few_entries() -> None:
     failures = Failures(None, "entry")
     for index in range(100):
         failures.add(failed(index))
@@ -55,7 +55,7 @@ def test_message_shows_the_first_few() -> None:
     assert len(failures.error(0).failed) == 100
 
 
-def test_file_has_lines_that_can_be_sent_again(tmp_path: Path) -> None:
+def test_file_has_entries_that_can_be_sent_again(tmp_path: Path) -> None:
     path = tmp_path / "new" / "failed.jsonl"
     failures = Failures(ObjectStoragePath(str(path)), "entry")
     entry = normalise_entry({**ENTRY, "Time": datetime(2026, 1, 31, tzinfo=UTC), "Detail": {"a": "é"}}, 0)
@@ -67,7 +67,7 @@ def test_file_has_lines_that_can_be_sent_again(tmp_path: Path) -> None:
     assert str(path) in str(failures.error(0))
 
 
-def test_file_of_a_try_before_is_replaced(tmp_path: Path) -> None:
+def test_file_of_the_previous_attempt_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "failed.jsonl"
     path.write_text("old\n")
     failures = Failures(ObjectStoragePath(str(path)), "entry")
@@ -76,7 +76,7 @@ def test_file_of_a_try_before_is_replaced(tmp_path: Path) -> None:
     assert "old" not in path.read_text()
 
 
-def test_file_of_a_try_before_is_removed_on_request_only(tmp_path: Path) -> None:
+def test_file_of_the_previous_attempt_is_removed_on_request_only(tmp_path: Path) -> None:
     path = tmp_path / "failed.jsonl"
     path.write_text("old\n")
     failures = Failures(ObjectStoragePath(str(path)), "entry")
@@ -96,7 +96,7 @@ def test_file_with_failures_is_not_removed(tmp_path: Path) -> None:
     assert path.exists()
 
 
-def test_file_that_may_not_be_removed_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_failed_removal_of_the_file_logs_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     class Path(ObjectStoragePath):
         def unlink(self, missing_ok: bool = False) -> None:
             raise PermissionError("s3:ListBucket")
@@ -105,7 +105,7 @@ def test_file_that_may_not_be_removed_is_a_warning(tmp_path: Path, caplog: pytes
     assert "Could not remove" in caplog.text
 
 
-def test_file_that_cannot_be_written_keeps_nothing_from_being_told(tmp_path: Path) -> None:
+def test_unwritable_file_does_not_hide_the_failures(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     failures = Failures(ObjectStoragePath(str(tmp_path / "file" / "failed.jsonl")), "entry")
     for index in range(2_000):
@@ -118,7 +118,7 @@ def test_file_that_cannot_be_written_keeps_nothing_from_being_told(tmp_path: Pat
     assert not error.permanent
 
 
-def test_file_is_compressed_by_its_name(tmp_path: Path) -> None:
+def test_file_named_gz_is_compressed(tmp_path: Path) -> None:
     path = tmp_path / "failed.jsonl.gz"
     failures = Failures(ObjectStoragePath(str(path)), "entry")
     failures.add(failed(0))
@@ -126,7 +126,7 @@ def test_file_is_compressed_by_its_name(tmp_path: Path) -> None:
     assert json.loads(gzip.decompress(path.read_bytes()))["Detail"] == ENTRY["Detail"]
 
 
-def test_text_that_is_no_unicode_is_written(tmp_path: Path) -> None:
+def test_lone_surrogates_are_written(tmp_path: Path) -> None:
     path = tmp_path / "failed.jsonl"
     failures = Failures(ObjectStoragePath(str(path)), "entry")
     failures.add(EntryResult(0, None, "InvalidEntry", "no", entry={"Detail": {"a": "\ud800"}}))
@@ -135,14 +135,14 @@ def test_text_that_is_no_unicode_is_written(tmp_path: Path) -> None:
     assert json.loads(path.read_bytes())["Detail"] == {"a": "\ud800"}
 
 
-def test_error_is_in_input_order() -> None:
+def test_error_lists_entries_in_input_order() -> None:
     failures = Failures(None, "entry")
     for index in (8, 3, 5):
         failures.add(failed(index))
     assert [entry.index for entry in failures.error(0).failed] == [3, 5, 8]
 
 
-def test_with_a_file_the_error_stays_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_lists_fewer_entries_if_there_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(failures_module, "MAX_CARRIED_WITH_FILE", 3)
     failures = Failures(ObjectStoragePath(str(tmp_path / "failed.jsonl")), "entry")
     for index in range(10):

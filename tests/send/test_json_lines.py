@@ -24,7 +24,7 @@ def read(path: Path) -> list[tuple[int, bytes]]:
         (b"\n{}\r\n   \n{}", [(1, b"{}\r\n"), (3, b"{}")]),
     ],
 )
-def test_lines_have_their_index_and_blank_ones_are_passed_over(
+def test_lines_are_numbered_and_blank_ones_are_skipped(
     tmp_path: Path, content: bytes, expected: list[tuple[int, bytes]]
 ) -> None:
     path = tmp_path / "lines.jsonl"
@@ -32,13 +32,13 @@ def test_lines_have_their_index_and_blank_ones_are_passed_over(
     assert read(path) == expected
 
 
-def test_gzip_is_uncompressed(tmp_path: Path) -> None:
+def test_gzip_is_decompressed(tmp_path: Path) -> None:
     path = tmp_path / "lines.jsonl.gz"
     path.write_bytes(gzip.compress(b'{"a": 1}\n{"b": 2}\n'))
     assert [parse_line(line) for _, line in read(path)] == [{"a": 1}, {"b": 2}]
 
 
-def test_endless_line_does_not_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_overlong_line_is_truncated_and_invalid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json_lines, "MAX_LINE_BYTES", 100)
     path = tmp_path / "lines.jsonl"
     path.write_bytes(b'{"a": "' + b"x" * 1000 + b'"}\n{"b": 2}\n')
@@ -50,7 +50,7 @@ def test_endless_line_does_not_fill_the_memory(tmp_path: Path, monkeypatch: pyte
 
 
 @pytest.mark.parametrize("line", [b"text\n", b"{", b'{"a": NaN}', b"\xff\xfe", b"[" * 100_000])
-def test_what_is_not_json_keeps_its_text(line: bytes) -> None:
+def test_invalid_json_raises_with_the_line(line: bytes) -> None:
     with pytest.raises(BadLineError) as caught:
         parse_line(line)
     assert caught.value.text == line.decode(errors="replace").rstrip("\n")

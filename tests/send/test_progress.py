@@ -31,17 +31,17 @@ def run(log: ListLog, total: int | None, done: int = 0, steps: int = 100, second
         progress.tick(failed=3)
 
 
-def test_line_every_ten_seconds(log: ListLog) -> None:
+def test_progress_is_logged_every_ten_seconds(log: ListLog) -> None:
     run(log, total=200)
     assert len(log.lines) == 2
 
 
-def test_line_says_how_many_of_how_many_how_fast_and_how_long_still(log: ListLog) -> None:
+def test_line_has_count_total_rate_and_remaining_time(log: ListLog) -> None:
     run(log, total=1_200, done=160)
     assert log.lines[0] == "197 of 1,200 events sent, 250 s left, 4 events/s, 3 failed"
 
 
-def test_without_a_total_there_is_no_end_in_sight(log: ListLog) -> None:
+def test_remaining_time_is_omitted_without_a_total(log: ListLog) -> None:
     run(log, total=None)
     assert log.lines[0] == "37 events sent, 4 events/s, 3 failed"
 

@@ -32,7 +32,7 @@ def answer(*results: dict[str, str]) -> dict[str, Any]:
     return {"FailedEntryCount": sum("ErrorCode" in result for result in results), "Entries": list(results)}
 
 
-def test_sends_what_aws_takes(hook: CloudWatchEventsHook, stub: Stubber) -> None:
+def test_members_are_converted_to_aws_types(hook: CloudWatchEventsHook, stub: Stubber) -> None:
     noon = datetime(2026, 1, 31, 12, tzinfo=UTC)
     stub.add_response(
         "put_events",
@@ -60,7 +60,7 @@ def test_sends_what_aws_takes(hook: CloudWatchEventsHook, stub: Stubber) -> None
     assert [result.event_id for result in hook.put_events([entry], event_bus_name="default")] == ["1"]
 
 
-def test_failed_entries_are_sent_again_with_exact_parameters(hook: CloudWatchEventsHook, stub: Stubber) -> None:
+def test_only_transient_failures_are_sent_again(hook: CloudWatchEventsHook, stub: Stubber) -> None:
     wires = [{"Source": "s", "DetailType": "d", "Detail": f'{{"n":{n}}}'} for n in range(3)]
     stub.add_response(
         "put_events",
@@ -76,7 +76,9 @@ def test_failed_entries_are_sent_again_with_exact_parameters(hook: CloudWatchEve
     ]
 
 
-def test_nothing_is_sent_before_the_first_result_is_asked_for(hook: CloudWatchEventsHook, server: FaultServer) -> None:
+def test_stream_events_sends_nothing_before_the_first_result_is_requested(
+    hook: CloudWatchEventsHook, server: FaultServer
+) -> None:
     sender = hook.stream_events([{**ENTRY, "Detail": {"n": 1}}])
     time.sleep(0.05)
     assert server.requests == []
@@ -90,14 +92,14 @@ def test_put_events_sends_before_it_returns(hook: CloudWatchEventsHook, server: 
     assert [result.index for result in results] == [0]
 
 
-def test_bad_entry_of_a_list_is_an_error_before_anything_is_sent(hook: CloudWatchEventsHook, stub: Stubber) -> None:
+def test_invalid_entry_of_a_list_raises_before_anything_is_sent(hook: CloudWatchEventsHook, stub: Stubber) -> None:
     with pytest.raises(InvalidEntryError) as caught:
         hook.put_events([ENTRY] * 20 + [{**ENTRY, "Source": None}])
     assert caught.value.index == 20
 
 
 @pytest.mark.usefixtures("aws")
-def test_bad_entry_of_a_stream_is_a_failed_result(hook: CloudWatchEventsHook) -> None:
+def test_invalid_entry_of_a_stream_is_a_failed_result(hook: CloudWatchEventsHook) -> None:
     stream = (dict(ENTRY, Source=source) for source in ("a", None, "b"))
     results = list(hook.put_events(stream))
     assert [result.error_code for result in results] == [None, "InvalidEntry", None]
@@ -108,23 +110,23 @@ def test_bad_entry_of_a_stream_is_a_failed_result(hook: CloudWatchEventsHook) ->
 
 @pytest.mark.usefixtures("aws")
 class TestEventBus:
-    def test_missing_bus_is_an_error_before_anything_is_sent(self, hook: CloudWatchEventsHook) -> None:
+    def test_missing_bus_raises_before_anything_is_sent(self, hook: CloudWatchEventsHook) -> None:
         with pytest.raises(EventBusNotFoundError) as caught:
             hook.put_events([ENTRY], event_bus_name="missing")
         assert caught.value.event_bus_name == "missing"
 
-    def test_missing_bus_of_an_entry(self, hook: CloudWatchEventsHook) -> None:
+    def test_missing_bus_of_an_entry_raises(self, hook: CloudWatchEventsHook) -> None:
         with pytest.raises(EventBusNotFoundError) as caught:
             hook.put_events([ENTRY, {**ENTRY, "EventBusName": "missing"}])
         assert caught.value.event_bus_name == "missing"
 
-    def test_missing_bus_of_a_stream_fails_its_entries_only(self, hook: CloudWatchEventsHook) -> None:
+    def test_missing_bus_in_a_stream_fails_its_entries_only(self, hook: CloudWatchEventsHook) -> None:
         lost = {**ENTRY, "EventBusName": "missing"}
         results = list(hook.put_events(iter([ENTRY, lost, ENTRY, lost])))
         assert [result.error_code for result in results] == [None, "EventBusNotFound", None, "EventBusNotFound"]
         assert "'missing'" in str(results[3].error_message)
 
-    def test_entries_for_a_missing_bus_keep_nothing_of_each_other(self, hook: CloudWatchEventsHook) -> None:
+    def test_errors_of_a_missing_bus_do_not_accumulate_frames(self, hook: CloudWatchEventsHook) -> None:
         preparation = hook._sending.preparation(None, 1_000, check_event_bus=True)
         frames = []
         for index in range(5):
@@ -143,22 +145,20 @@ class TestEventBus:
         assert all(result.event_id for result in hook.put_events(entries, event_bus_name="orders"))
         assert looked_up == ["orders"]
 
-    def test_v2_bus_is_refused(self, hook: CloudWatchEventsHook) -> None:
+    def test_v2_bus_raises(self, hook: CloudWatchEventsHook) -> None:
         with pytest.raises(InvalidInputError) as caught:
             hook.put_events([ENTRY], event_bus_name="arn:aws:events:us-east-1:123456789012:event-busv2/b")
         assert caught.value.place == "event_bus_name"
 
 
-def test_bus_is_not_looked_up_if_not_wanted(hook: CloudWatchEventsHook, stub: Stubber) -> None:
+def test_check_event_bus_false_skips_the_lookup(hook: CloudWatchEventsHook, stub: Stubber) -> None:
     wire = {"Source": "s", "DetailType": "d", "Detail": "{}", "EventBusName": "missing"}
     stub.add_response("put_events", answer({"EventId": "1"}), {"Entries": [wire]})
     sent = hook.put_events([wire], event_bus_name="missing", check_event_bus=False)
     assert [result.event_id for result in sent] == ["1"]
 
 
-def test_without_the_permission_to_look_there_is_a_warning(
-    hook: CloudWatchEventsHook, stub: Stubber, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_missing_permission_to_look_up_the_bus_does_not_stop_sending(hook: CloudWatchEventsHook, stub: Stubber) -> None:
     wire = {"Source": "s", "DetailType": "d", "Detail": "{}", "EventBusName": "orders"}
     stub.add_client_error("describe_event_bus", "AccessDeniedException")
     stub.add_response("put_events", answer({"EventId": "1"}), {"Entries": [wire]})
@@ -169,7 +169,7 @@ def test_without_the_permission_to_look_there_is_a_warning(
     ("name", "value"),
     [("max_bytes", 0), ("max_concurrency", 1000), ("max_attempts", 0), ("max_retry_seconds", -1)],
 )
-def test_options_are_checked_before_anything_is_sent(
+def test_invalid_option_raises_before_anything_is_sent(
     hook: CloudWatchEventsHook, stub: Stubber, name: str, value: int
 ) -> None:
     with pytest.raises(InvalidInputError) as caught:
@@ -177,7 +177,9 @@ def test_options_are_checked_before_anything_is_sent(
     assert caught.value.place == name
 
 
-def test_global_endpoint_without_its_package(hook: CloudWatchEventsHook, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_global_endpoint_without_its_package_raises(
+    hook: CloudWatchEventsHook, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(InvalidInputError) as caught:
         hook.put_events([ENTRY], endpoint_id="abcde.veo")
@@ -185,7 +187,7 @@ def test_global_endpoint_without_its_package(hook: CloudWatchEventsHook, monkeyp
     assert "botocore[crt]" in caught.value.remedy
 
 
-def test_global_endpoint_is_passed_on(hook: CloudWatchEventsHook, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_endpoint_id_is_passed_to_aws(hook: CloudWatchEventsHook, monkeypatch: pytest.MonkeyPatch) -> None:
     """As far as the call: to sign it, botocore needs the package."""
     monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
     seen: list[str] = []

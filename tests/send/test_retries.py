@@ -75,7 +75,7 @@ def refuse(hook: CloudWatchEventsHook, monkeypatch: pytest.MonkeyPatch) -> Refus
 
 @each_operation
 @pytest.mark.parametrize("error", [THROTTLED, INTERNAL])
-def test_what_botocore_retries(
+def test_botocore_retries_throttling_and_internal_errors(
     hook: CloudWatchEventsHook, refuse: Refuse, operation: str, error: tuple[int, str]
 ) -> None:
     requests = refuse(operation, error)
@@ -86,7 +86,7 @@ def test_what_botocore_retries(
 
 
 @each_operation
-def test_what_the_hook_retries(hook: CloudWatchEventsHook, refuse: Refuse, operation: str) -> None:
+def test_hook_retries_concurrent_modifications(hook: CloudWatchEventsHook, refuse: Refuse, operation: str) -> None:
     requests = refuse(operation, BUSY)
     with pytest.raises((ClientError, PutTargetsError, RemoveTargetsError)):
         CALLS[operation](hook)
@@ -94,7 +94,7 @@ def test_what_the_hook_retries(hook: CloudWatchEventsHook, refuse: Refuse, opera
 
 
 @pytest.mark.parametrize("operation", ["PutRule", "PutTargets"])
-def test_quota_that_is_used_up_is_no_throttling(hook: CloudWatchEventsHook, refuse: Refuse, operation: str) -> None:
+def test_exceeded_quota_is_not_retried(hook: CloudWatchEventsHook, refuse: Refuse, operation: str) -> None:
     """As it is to botocore's standard mode, which would retry it for the best part of a minute."""
     requests = refuse(operation, (400, "LimitExceededException"))
     with pytest.raises(LimitExceededError) as caught:

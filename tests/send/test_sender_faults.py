@@ -60,7 +60,7 @@ def each_once(count: int, but: Sequence[int] = ()) -> Counter[int]:
 
 
 @pytest.mark.parametrize("count", [0, 1, 9, 10, 11, 100, 1001])
-def test_all_is_delivered_once_and_in_order_of_results(start: StartServer, count: int) -> None:
+def test_every_entry_is_delivered_once(start: StartServer, count: int) -> None:
     server = start(None)
     results = send(count)
     assert [result.index for result in results] == list(range(count))
@@ -70,7 +70,7 @@ def test_all_is_delivered_once_and_in_order_of_results(start: StartServer, count
     assert len(server.requests) == -(-count // 10)
 
 
-def test_throttled_entries_are_sent_again_and_only_those(start: StartServer) -> None:
+def test_only_throttled_entries_are_sent_again(start: StartServer) -> None:
     throttled = {3: 2, 7: 1, 25: 3}
     seen: Counter[str] = Counter()
 
@@ -93,7 +93,7 @@ def test_throttled_entries_are_sent_again_and_only_those(start: StartServer) -> 
 
 
 @pytest.mark.parametrize("code", ["InternalFailure", "InternalException", "ThrottlingException"])
-def test_entry_that_stays_throttled_fails_in_the_end(start: StartServer, code: str) -> None:
+def test_entry_fails_after_max_attempts(start: StartServer, code: str) -> None:
     def script(number: int, sent: Sequence[Entry]) -> Reply:
         return Reply(codes={p: code for p, entry in enumerate(sent) if entry["Detail"] == '{"n":5}'})
 
@@ -121,7 +121,7 @@ def test_permanent_code_is_not_retried(start: StartServer, code: str) -> None:
     assert sum(len(request) for request in server.requests) == 25
 
 
-def test_permanent_and_passing_codes_in_one_request(start: StartServer) -> None:
+def test_only_transient_failures_of_a_request_are_sent_again(start: StartServer) -> None:
     def script(number: int, sent: Sequence[Entry]) -> Reply | None:
         return (
             Reply(codes={0: "MalformedDetail", 1: "ThrottlingException", 2: "InternalFailure"}) if number == 1 else None
@@ -145,7 +145,7 @@ def test_permanent_and_passing_codes_in_one_request(start: StartServer) -> None:
     ],
     ids=["throttled", "429", "500", "503", "reset before it was taken"],
 )
-def test_request_that_fails_once_is_repeated(start: StartServer, fault: Reply) -> None:
+def test_request_that_fails_once_is_retried(start: StartServer, fault: Reply) -> None:
     server = start(lambda number, sent: fault if number == 2 else None)
     assert failed(send(50)) == {}
     assert server.times_delivered == each_once(50)
@@ -161,7 +161,7 @@ def test_request_that_fails_once_is_repeated(start: StartServer, fault: Reply) -
     ],
     ids=["500", "503", "reset"],
 )
-def test_request_that_stays_failed_fails_its_entries_and_no_others(start: StartServer, fault: Reply, code: str) -> None:
+def test_request_that_keeps_failing_fails_only_its_entries(start: StartServer, fault: Reply, code: str) -> None:
     server = start(lambda number, sent: fault if '{"n":12}' in numbers(sent) else None)
     results = send(30)
     assert failed(results) == dict.fromkeys(range(10, 20), code)
@@ -181,7 +181,7 @@ def test_throttled_request_uses_up_an_attempt(start: StartServer) -> None:
     assert server.times_delivered == each_once(30, but=list(failed(results)))
 
 
-def test_permanent_error_is_not_retried(start: StartServer) -> None:
+def test_permanent_request_error_is_not_retried(start: StartServer) -> None:
     server = start(lambda number, sent: error(400, "AccessDeniedException", "not allowed"))
     results = send(20)
     assert failed(results) == dict.fromkeys(range(20), "AccessDeniedException")
@@ -190,13 +190,13 @@ def test_permanent_error_is_not_retried(start: StartServer) -> None:
     assert len(server.requests) == 2 * 2  # by the fast lane, and by botocore
 
 
-def test_answer_that_is_lost_after_the_entries_were_taken_costs_duplicates_only(start: StartServer) -> None:
+def test_lost_response_causes_duplicates_only(start: StartServer) -> None:
     server = start(lambda number, sent: Reply(reset=True) if number == 1 else None)
     assert failed(send(10)) == {}
     assert server.times_delivered == Counter(dict.fromkeys(range(10), 2))
 
 
-def test_answer_that_is_too_slow(start: StartServer) -> None:
+def test_read_timeout_is_retried(start: StartServer) -> None:
     never = threading.Event()
     server = start(lambda number, sent: Reply(until=never) if number == 1 else None)
     assert failed(send(10, config={"connect_timeout": 0.2, "read_timeout": 0.2})) == {}
@@ -205,13 +205,13 @@ def test_answer_that_is_too_slow(start: StartServer) -> None:
 
 
 @pytest.mark.parametrize("body", [b'{"FailedEntryCount": 0, "Entr', b"", b"<html>", b"[]"])
-def test_answer_that_cannot_be_read_is_asked_for_again(start: StartServer, body: bytes) -> None:
+def test_unreadable_response_is_retried(start: StartServer, body: bytes) -> None:
     server = start(lambda number, sent: Reply(body=body) if number == 1 else None)
     assert failed(send(10)) == {}
     assert server.times_delivered == Counter(dict.fromkeys(range(10), 2))
 
 
-def test_answer_that_can_never_be_read_fails_the_entries(start: StartServer) -> None:
+def test_unreadable_responses_fail_the_entries_after_max_attempts(start: StartServer) -> None:
     server = start(lambda number, sent: Reply(body=b"{"))
     results = send(10, max_attempts=3)
     assert failed(results).keys() == set(range(10))
@@ -226,7 +226,7 @@ def test_entries_without_a_result_are_sent_again(start: StartServer) -> None:
     assert len(server.requests[1]) == 3
 
 
-def test_region_with_a_lower_limit_costs_requests_not_entries(start: StartServer) -> None:
+def test_requests_over_a_lower_size_limit_are_split(start: StartServer) -> None:
     def script(number: int, sent: Sequence[Entry]) -> Reply | None:
         return (
             error(400, "ValidationException", "Total size of the entries in the request is over the limit.")
@@ -239,7 +239,7 @@ def test_region_with_a_lower_limit_costs_requests_not_entries(start: StartServer
     assert server.times_delivered == each_once(20)
 
 
-def test_one_entry_that_aws_refuses_the_request_for_does_not_take_others_with_it(start: StartServer) -> None:
+def test_entry_that_invalidates_its_request_fails_alone(start: StartServer) -> None:
     def script(number: int, sent: Sequence[Entry]) -> Reply | None:
         return error(400, "ValidationException", "bad one") if '{"n":6}' in numbers(sent) else None
 
@@ -250,7 +250,7 @@ def test_one_entry_that_aws_refuses_the_request_for_does_not_take_others_with_it
     assert server.times_delivered == each_once(10, but=[6])
 
 
-def test_body_that_is_too_large_for_the_front_door(start: StartServer) -> None:
+def test_requests_rejected_with_413_are_split(start: StartServer) -> None:
     server = start(lambda number, sent: Reply(status=413, body=b"", taken=False) if len(sent) > 5 else None)
     assert failed(send(10)) == {}
     assert server.times_delivered == each_once(10)
@@ -259,9 +259,7 @@ def test_body_that_is_too_large_for_the_front_door(start: StartServer) -> None:
 @pytest.mark.parametrize(
     "fault", [error(503, "ServiceUnavailable"), Reply(reset=True, taken=False)], ids=["503", "reset"]
 )
-def test_outage_of_a_second_costs_time_not_entries(
-    start: StartServer, fault: Reply, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_short_outage_loses_no_entry(start: StartServer, fault: Reply, monkeypatch: pytest.MonkeyPatch) -> None:
     """All requests fail at once: what is common to the threads, such as a quota of retries, must not run out."""
     monkeypatch.setattr("botocore.endpoint.time", time)
     begins_at = time.monotonic() + 0.7

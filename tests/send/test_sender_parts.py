@@ -29,7 +29,7 @@ def client_error(code: str, status: int = 400) -> ClientError:
 
 
 class TestReadAhead:
-    def test_reads_until_the_results_are_too_many(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_reading_stops_at_the_maximum_number_of_unsettled_entries(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(source_module, "MAX_UNSETTLED_ENTRIES", 2)
         source = ReadAhead([item(0), item(1), item(2)])
         assert [source.read() is None for _ in range(3)] == [False, False, True]
@@ -38,7 +38,7 @@ class TestReadAhead:
         assert not source.is_settled
 
     @pytest.mark.parametrize("entry", [item(0, MAX_REQUEST_BYTES), EntryResult(0, None, "InvalidEntry")])
-    def test_reads_until_the_bytes_are_too_many(
+    def test_reading_stops_at_the_maximum_of_held_bytes(
         self, entry: SizedEntry | EntryResult, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(source_module, "MAX_HELD_BYTES", MAX_REQUEST_BYTES)
@@ -48,7 +48,7 @@ class TestReadAhead:
         source.release(MAX_REQUEST_BYTES)
         assert source.read() is not None
 
-    def test_is_settled_when_all_results_were_returned(self) -> None:
+    def test_source_is_settled_when_all_results_were_returned(self) -> None:
         source = ReadAhead([item(0)])
         source.read()
         assert source.read() is None
@@ -69,14 +69,14 @@ class TestReadAhead:
 
 
 class TestResultBuffer:
-    def test_in_order(self) -> None:
+    def test_ordered_results_wait_for_earlier_ones(self) -> None:
         buffer = ResultBuffer(in_order=True)
         buffer.add(1, EntryResult(1, "b"), 0)
         assert list(buffer.ready()) == []
         buffer.add(0, EntryResult(0, "a"), 0)
         assert [result.event_id for result, _ in buffer.ready()] == ["a", "b"]
 
-    def test_as_known(self) -> None:
+    def test_unordered_results_are_ready_at_once(self) -> None:
         buffer = ResultBuffer(in_order=False)
         buffer.add(1, EntryResult(1, "b"), 5)
         assert list(buffer.ready()) == [(EntryResult(1, "b"), 5)]
@@ -102,7 +102,7 @@ class TestRetryQueue:
         assert queue.pop_due() is not None
         assert queue.seconds_until_due() is None
 
-    def test_earliest_comes_first(self) -> None:
+    def test_earliest_due_entry_is_returned_first(self) -> None:
         queue, late = self.queue(), item(0)
         late.failures = 1
         queue.add(late)
@@ -116,7 +116,7 @@ class TestRetryQueue:
         queue, entry = self.queue(max_attempts=2), item(0)
         assert [queue.add(entry) for _ in range(2)] == [True, False]
 
-    def test_time_is_limited(self) -> None:
+    def test_retry_time_is_limited(self) -> None:
         queue, entry = self.queue(max_retry_seconds=2), item(0)
         assert queue.add(entry)
         self.now = 2.0
@@ -142,7 +142,7 @@ class TestOutageWatch:
             True,
         ]
 
-    def test_success_starts_afresh(self) -> None:
+    def test_success_resets_the_outage(self) -> None:
         watch = OutageWatch()
         watch.on_failure(0.0)
         watch.on_success()
@@ -160,7 +160,7 @@ class TestOutcomes:
             ("CodeOfTheFuture", False, False),
         ],
     )
-    def test_entry(self, code: str, retry: bool, throttling: bool) -> None:
+    def test_entry_code_decides_whether_to_retry(self, code: str, retry: bool, throttling: bool) -> None:
         failure = entry_failure({"ErrorCode": code, "ErrorMessage": "no"})
         assert (failure.code, failure.retry, failure.transient, failure.is_throttling) == (
             code,
@@ -169,7 +169,7 @@ class TestOutcomes:
             throttling,
         )
 
-    def test_entry_without_result(self) -> None:
+    def test_entry_without_result_is_retried(self) -> None:
         failure = entry_failure({})
         assert (failure.code, failure.retry) == (MISSING_RESULT, True)
 
@@ -184,10 +184,10 @@ class TestOutcomes:
             (ValueError("bug"), True, True),
         ],
     )
-    def test_request(self, error: Exception, retry: bool, transient: bool) -> None:
+    def test_request_error_decides_whether_to_retry(self, error: Exception, retry: bool, transient: bool) -> None:
         failure = request_failure(error)
         assert (failure.retry, failure.transient) == (retry, transient)
 
     @pytest.mark.parametrize(("code", "entries", "halves"), [("413", 2, True), ("413", 1, False), ("Other", 2, False)])
-    def test_too_large(self, code: str, entries: int, halves: bool) -> None:
+    def test_only_too_large_requests_of_several_entries_are_split(self, code: str, entries: int, halves: bool) -> None:
         assert is_too_large(request_failure(client_error(code)), entries) is halves

@@ -18,14 +18,14 @@ def ready(count: int, text: str = "é") -> Iterator[SizedEntry]:
         yield SizedEntry(n, normalise_entry(entry, n), 20 + n)
 
 
-def test_gives_back_what_it_was_given() -> None:
+def test_entries_are_read_as_written() -> None:
     with Spool() as spool:
         spool.write(ready(100))
         assert spool.count == 100
         assert list(spool.read()) == [(item.index, item.size, item.entry) for item in ready(100)]
 
 
-def test_fingerprint_tells_inputs_apart() -> None:
+def test_fingerprint_differs_between_inputs() -> None:
     fingerprints = []
     for entries in (ready(10), ready(10), ready(11), ready(10, "x")):
         with Spool() as spool:

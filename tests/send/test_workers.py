@@ -31,7 +31,7 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.001)
 
 
-def test_requests_are_made_at_the_same_time() -> None:
+def test_requests_are_concurrent() -> None:
     together = threading.Barrier(4, timeout=60)
 
     def put(entries: list[Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -65,7 +65,7 @@ def test_threads_are_reused() -> None:
     transport.close()
 
 
-def test_error_is_an_answer() -> None:
+def test_error_is_returned_as_an_answer() -> None:
     failure = ValueError("no")
 
     def put(entries: list[Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -78,14 +78,14 @@ def test_error_is_an_answer() -> None:
     transport.close()
 
 
-def test_wait_ends_at_its_timeout() -> None:
+def test_wait_returns_at_its_timeout() -> None:
     transport = ThreadTransport(echo)
     transport.wait(0)
     transport.wait(0.01)
     assert transport.take() is None
 
 
-def test_answer_stays_until_it_is_taken() -> None:
+def test_answer_is_kept_until_it_is_taken() -> None:
     transport = ThreadTransport(echo)
     transport.submit(request(7))
     until(lambda: transport.has_answers)
@@ -97,14 +97,14 @@ def test_answer_stays_until_it_is_taken() -> None:
     transport.close()
 
 
-def test_wake_ends_the_wait_early() -> None:
+def test_wake_ends_a_wait() -> None:
     transport = ThreadTransport(echo)
     threading.Timer(0.05, transport.wake).start()
     transport.wait(None)
     assert transport.take() is None
 
 
-def test_close_drops_what_has_not_begun() -> None:
+def test_close_drops_requests_that_have_not_begun() -> None:
     release, begun = threading.Event(), threading.Event()
 
     def put(entries: list[Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -124,7 +124,7 @@ def test_close_drops_what_has_not_begun() -> None:
     until(lambda: transport.take() is None and transport.in_flight == 0)
 
 
-def test_threads_end_when_closed() -> None:
+def test_close_ends_the_threads() -> None:
     before = threading.active_count()
     transport = ThreadTransport(echo)
     transport.submit(request(1))

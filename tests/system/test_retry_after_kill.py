@@ -138,22 +138,28 @@ class RealAirflow:
         return True
 
     def wait_for(self, found: Callable[[], Any]) -> Any:
-        """Wait as long as it takes, unless a process has ended."""
+        """Wait as long as it takes, unless a process has ended or the DAG file cannot be imported."""
         while not (result := found()):
             for name, process in self.processes.items():
                 assert process.poll() is None, (self.home / f"{name}.log").read_text()
+            assert self.query("select stacktrace from import_error") == []
             time.sleep(0.05)
         return result
+
+    def wait_for_pause(self, server: PausingServer, dag_id: str) -> None:
+        """Wait until the server pauses, unless the DAG run has ended before."""
+        self.wait_for(lambda: server.is_pausing() or self.has_ended(dag_id))
+        assert server.is_pausing(), self.query("select state, try_number from task_instance where dag_id = ?", dag_id)
 
     def process_of_attempt(self, dag_id: str, number: int) -> int | None:
         notes = self.notes / dag_id
         lines = notes.read_text().splitlines() if notes.exists() else []
         return int(lines[number - 1]) if len(lines) >= number else None
 
-    def query(self, sql: str, dag_id: str) -> list[tuple[Any, ...]]:
+    def query(self, sql: str, *parameters: str) -> list[tuple[Any, ...]]:
         url = f"file:{self.home / 'airflow.db'}?mode=ro"
         with closing(sqlite3.connect(url, uri=True, timeout=600)) as database:
-            return database.execute(sql, (dag_id,)).fetchall()
+            return database.execute(sql, parameters).fetchall()
 
     def has_ended(self, dag_id: str) -> bool:
         return self.query("select state from dag_run where dag_id = ?", dag_id) in ([("success",)], [("failed",)])
@@ -192,7 +198,7 @@ def airflow(
     with ExitStack() as stack:
         airflow.start(stack)
         for number, server in servers.items():
-            airflow.wait_for(server.is_pausing)
+            airflow.wait_for_pause(server, number.name)
             os.kill(airflow.wait_for(partial(airflow.process_of_attempt, number.name, 1)), number)
             server.killed.set()
         airflow.wait_for(lambda: all(airflow.has_ended(number.name) for number in SIGNALS))

@@ -36,7 +36,7 @@ def run(path: Any, store: DictStore | None = None, **parameters: Any) -> dict[st
 
 
 @pytest.mark.parametrize("count", [0, 1, 11, 2500])
-def test_each_line_is_an_entry(server: FaultServer, path: Path, count: int) -> None:
+def test_each_line_is_sent_as_an_entry(server: FaultServer, path: Path, count: int) -> None:
     write(path, [entry(n) for n in range(count)])
     summary = run(path)
     assert server.times_delivered == dict.fromkeys(range(count), 1)
@@ -48,7 +48,7 @@ def test_each_line_is_an_entry(server: FaultServer, path: Path, count: int) -> N
     assert summary["seconds"] >= 0
 
 
-def test_each_line_is_a_detail(server: FaultServer, path: Path) -> None:
+def test_each_line_is_sent_as_a_detail_with_source_and_detail_type(server: FaultServer, path: Path) -> None:
     write(path, [{"n": n, "kind": f"kind-{n}"} for n in range(3)])
     run(path, source="com.company.orders", detail_type="@.kind")
     assert [(sent["Source"], sent["DetailType"], sent["Detail"]) for sent in server.delivered] == [
@@ -56,14 +56,14 @@ def test_each_line_is_a_detail(server: FaultServer, path: Path) -> None:
     ]
 
 
-def test_gzip(server: FaultServer, tmp_path: Path) -> None:
+def test_gzip_is_decompressed(server: FaultServer, tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl.gz"
     path.write_bytes(gzip.compress("".join(json.dumps(entry(n)) + "\n" for n in range(25)).encode()))
     assert run(path)["sent"] == 25
     assert set(server.times_delivered) == set(range(25))
 
 
-def test_bad_lines_are_named_by_their_number_and_all_others_are_sent(server: FaultServer, path: Path) -> None:
+def test_invalid_lines_fail_by_number_and_all_others_are_sent(server: FaultServer, path: Path) -> None:
     write(path, [entry(0), "not json", "", entry(1), {**entry(2), "Source": None}, "[]", entry(3)])
     with fails_with(PutEventsError) as caught:
         run(path)
@@ -77,7 +77,7 @@ def test_bad_lines_are_named_by_their_number_and_all_others_are_sent(server: Fau
     assert set(server.times_delivered) == {0, 1, 3}
 
 
-def test_bad_lines_go_to_the_file_of_failed_entries(server: FaultServer, path: Path, tmp_path: Path) -> None:
+def test_invalid_lines_are_written_to_the_failed_entries_path(server: FaultServer, path: Path, tmp_path: Path) -> None:
     failed_path = tmp_path / "failed.jsonl"
     write(path, [entry(0), "not json", {**entry(2), "Detailtype": "x"}])
     summary = run(path, failed_entries_path=str(failed_path), max_failed=2)
@@ -88,7 +88,7 @@ def test_bad_lines_go_to_the_file_of_failed_entries(server: FaultServer, path: P
     assert lines[1]["Detail"] == {"n": 2}
 
 
-def test_detail_without_what_the_path_asks_for(server: FaultServer, path: Path) -> None:
+def test_line_without_the_value_of_the_path_fails(server: FaultServer, path: Path) -> None:
     write(path, [{"n": 0, "kind": "a"}, {"n": 1}, "7"])
     with fails_with(PutEventsError) as caught:
         run(path, source="s", detail_type="@.kind")
@@ -96,7 +96,7 @@ def test_detail_without_what_the_path_asks_for(server: FaultServer, path: Path) 
     assert caught.value.failed[0].message.startswith("DetailType: ")
 
 
-def test_failed_entries_can_be_sent_again_from_their_file(server: FaultServer, path: Path, tmp_path: Path) -> None:
+def test_failed_entries_can_be_sent_from_their_file(server: FaultServer, path: Path, tmp_path: Path) -> None:
     failed_path = tmp_path / "failed.jsonl"
     write(path, [entry(n) for n in range(50)])
     server.script = lambda number, sent: Reply(codes={0: "AccessDeniedException"})
@@ -107,7 +107,7 @@ def test_failed_entries_can_be_sent_again_from_their_file(server: FaultServer, p
     assert server.times_delivered == dict.fromkeys(range(50), 1)
 
 
-def test_no_bad_line_keeps_the_others_from_being_sent(server: FaultServer, path: Path, tmp_path: Path) -> None:
+def test_unusual_invalid_lines_do_not_stop_the_others(server: FaultServer, path: Path, tmp_path: Path) -> None:
     bad = [
         '{"Source": "s", "DetailType": "t", "Detail": {"a": "\\ud800"}}',
         {**entry(0), "Time": 1_700_000_000_000_000_000},
@@ -121,7 +121,7 @@ def test_no_bad_line_keeps_the_others_from_being_sent(server: FaultServer, path:
     assert len(failed_path.read_text().splitlines()) == 3
 
 
-def test_detail_that_the_path_cannot_look_into(server: FaultServer, path: Path) -> None:
+def test_line_that_the_path_cannot_evaluate_fails(server: FaultServer, path: Path) -> None:
     write(path, [{"n": 0, "kinds": ["a", "b"]}, {"n": 1, "kinds": None}, {"n": 2, "kinds": ["c"]}])
     with fails_with(PutEventsError) as caught:
         run(path, source="s", detail_type="@.join('.', kinds)")
@@ -129,13 +129,13 @@ def test_detail_that_the_path_cannot_look_into(server: FaultServer, path: Path) 
     assert set(server.times_delivered) == {0, 2}
 
 
-def test_byte_order_mark_is_no_part_of_the_first_line(server: FaultServer, path: Path) -> None:
+def test_byte_order_mark_is_skipped(server: FaultServer, path: Path) -> None:
     path.write_text(json.dumps(entry(0)), encoding="utf-8-sig")
     assert run(path)["sent"] == 1
 
 
 @pytest.mark.parametrize("other", ["file://{}", "{}/../{name}"])
-def test_input_is_not_written_over_whatever_it_is_called(server: FaultServer, path: Path, other: str) -> None:
+def test_other_spelling_of_the_input_as_failed_entries_path_raises(server: FaultServer, path: Path, other: str) -> None:
     write(path, [entry(0), "bad"])
     folder = str(path.parent) if "name" in other else path
     with fails_with(InvalidInputError) as caught:
@@ -144,7 +144,7 @@ def test_input_is_not_written_over_whatever_it_is_called(server: FaultServer, pa
 
 
 class TestRetry:
-    def test_goes_on_where_the_try_before_ended(self, server: FaultServer, path: Path) -> None:
+    def test_retry_sends_only_the_unsent_lines(self, server: FaultServer, path: Path) -> None:
         store = DictStore()
         write(path, [entry(n) for n in range(3000)])
         server.script = lambda number, sent: Reply(
@@ -157,7 +157,7 @@ class TestRetry:
         assert server.times_delivered == dict.fromkeys(range(3000), 1)
         assert (summary["sent"], summary["failed"], summary["requests"]) == (3000, 0, 1)
 
-    def test_changed_file_starts_afresh(self, server: FaultServer, path: Path) -> None:
+    def test_changed_file_is_sent_from_the_start(self, server: FaultServer, path: Path) -> None:
         store = DictStore()
         write(path, [entry(n) for n in range(10)])
         server.script = lambda number, sent: Reply(codes={3: "InternalFailure"})
@@ -181,7 +181,7 @@ class TestRetry:
         ({"event_bus_name": ""}, "event_bus_name"),
     ],
 )
-def test_bad_parameters_are_named(server: FaultServer, path: Path, parameters: dict[str, Any], place: str) -> None:
+def test_invalid_parameter_raises(server: FaultServer, path: Path, parameters: dict[str, Any], place: str) -> None:
     write(path, [entry(0)])
     with fails_with(InvalidInputError) as caught:
         run(**{"path": path, **parameters})
@@ -189,7 +189,7 @@ def test_bad_parameters_are_named(server: FaultServer, path: Path, parameters: d
     assert server.requests == []
 
 
-def test_file_is_not_written_over_while_it_is_read(server: FaultServer, path: Path) -> None:
+def test_input_as_failed_entries_path_raises(server: FaultServer, path: Path) -> None:
     write(path, [entry(0)])
     with fails_with(InvalidInputError) as caught:
         run(path, failed_entries_path=str(path))
@@ -197,7 +197,7 @@ def test_file_is_not_written_over_while_it_is_read(server: FaultServer, path: Pa
     assert path.read_text() == json.dumps(entry(0)) + "\n"
 
 
-def test_any_storage_that_airflow_reaches(server: FaultServer) -> None:
+def test_other_storage_is_supported(server: FaultServer) -> None:
     """Not a file of this machine, but what fsspec calls memory."""
     attach("memory", fs=MemoryFileSystem())
     path = ObjectStoragePath("memory://bucket/events.jsonl")
