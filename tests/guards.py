@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from botocore.exceptions import BotoCoreError, StubResponseError
+
+from airflow_cwevents._send.curl_requests import CurlRequests
 
 LOOPBACK = ("127.0.0.1", "::1")
 LOCAL_NAMES = (*LOOPBACK, "localhost", "0.0.0.0", "", None, socket.gethostname())  # noqa: S104 - nobody listens on it
@@ -47,11 +50,25 @@ def loopback_only() -> Iterator[None]:
         return getaddrinfo(host, *args, **kwargs)
 
     with pytest.MonkeyPatch.context() as patch:
+        guard_libcurl(patch, refuse)
         patch.setattr(socket.socket, "connect", guarded_connect)
         patch.setattr(socket.socket, "connect_ex", guarded_connect_ex)
         patch.setattr(socket, "getaddrinfo", guarded_getaddrinfo)
         yield
     assert not violations, f"the test tried to leave this machine: {violations}"
+
+
+def guard_libcurl(patch: pytest.MonkeyPatch, refuse: Callable[[str], None]) -> None:
+    """Refuse connections to other machines by libcurl, which uses sockets of its own."""
+    new_handle = CurlRequests.new_handle
+
+    def guarded_handle(self: CurlRequests) -> Any:
+        host = urlsplit(self.settings.proxy or self.settings.url).hostname
+        if host not in LOCAL_NAMES:
+            refuse(f"connect to {host} with libcurl")
+        return new_handle(self)
+
+    patch.setattr(CurlRequests, "new_handle", guarded_handle)
 
 
 @contextmanager

@@ -43,6 +43,13 @@ class TestLoopbackOnly:
         ):
             client.connect_ex((OUTSIDE, 443))
 
+    def test_libcurl_does_not_connect(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"https://{OUTSIDE}")
+        hook = CloudWatchEventsHook(None, region_name="us-east-1")
+        entry = {"Source": "s", "DetailType": "d", "Detail": "{}"}
+        with pytest.raises(AssertionError, match="libcurl"), loopback_only():
+            hook.put_events([entry], check_event_bus=False)
+
     def test_loopback_is_allowed(self) -> None:
         with loopback_only(), socket.create_server(("127.0.0.1", 0)) as server:
             socket.create_connection(("localhost", server.getsockname()[1])).close()

@@ -62,7 +62,7 @@ class CurlRequests:
 
     def __init__(self, settings: LaneSettings, clock: Callable[[], float] = time.monotonic) -> None:
         self.active: dict[Any, Attempt] = {}
-        self._settings = settings
+        self.settings = settings
         self._clock = clock
         self._idle: list[Any] = []
         self._messages: deque[tuple[int, list[Any], list[tuple[Any, int, str]]]] = deque()
@@ -72,13 +72,13 @@ class CurlRequests:
 
     def begin(self, request: Request, body: bytes, credentials: ReadOnlyCredentials) -> None:
         """Begin to send a request, signed with the credentials."""
-        curl = self._idle.pop() if self._idle else self._new_handle()
+        curl = self._idle.pop() if self._idle else self.new_handle()
         attempt = Attempt(request, self._clock())
         curl.setopt(pycurl.USERNAME, credentials.access_key)
         curl.setopt(pycurl.PASSWORD, credentials.secret_key)
         curl.setopt(pycurl.HTTPHEADER, self._headers(credentials.token))
         curl.setopt(pycurl.POSTFIELDS, body)
-        curl.setopt(pycurl.TIMEOUT_MS, math.ceil(self._settings.max_seconds(len(body)) * 1000))
+        curl.setopt(pycurl.TIMEOUT_MS, math.ceil(self.settings.max_seconds(len(body)) * 1000))
         curl.setopt(pycurl.WRITEFUNCTION, attempt.body.write)
         curl.setopt(pycurl.HEADERFUNCTION, attempt.header_lines.append)
         self.active[curl] = attempt
@@ -147,10 +147,11 @@ class CurlRequests:
         own = [f"amz-sdk-invocation-id: {uuid.uuid4()}", "Accept:", "Expect:"]
         if token:
             own.append(f"X-Amz-Security-Token: {token}")
-        return [*self._settings.headers, *own]
+        return [*self.settings.headers, *own]
 
-    def _new_handle(self) -> Any:
-        settings = self._settings
+    def new_handle(self) -> Any:
+        """Return a handle with the options that all requests share."""
+        settings = self.settings
         curl = pycurl.Curl()
         for option, value in (
             (pycurl.URL, settings.url),
