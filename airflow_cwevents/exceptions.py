@@ -17,6 +17,8 @@ Errors of this provider. Each carries its data as attributes, so that code need 
     ├── TargetCheckError                some targets cannot be invoked: problems
     ├── EventBusNotFoundError           the bus does not exist: event_bus_name
     ├── RuleNotFoundError               the rule does not exist: rule, event_bus_name
+    ├── EventQueueNotFoundError         the queue does not exist: queue_url
+    ├── InvalidMessageError             a received message is not JSON: message_id
     ├── ManagedRuleError                another AWS service owns the rule: rule
     ├── LimitExceededError              a quota of the account is used up: rule, quota
     ├── GrantPermissionsError           a resource policy could not be changed: target_id, resource_arn
@@ -329,6 +331,35 @@ class RuleNotFoundError(CloudWatchEventsError):
         )
         self.rule = rule
         self.event_bus_name = event_bus_name
+
+
+class EventQueueNotFoundError(CloudWatchEventsError):
+    """
+    The event queue does not exist.
+
+    :param queue_url: its URL.
+    """
+
+    def __init__(self, queue_url: str) -> None:
+        super().__init__(
+            f"Queue {queue_url} does not exist. "
+            "Create it with CreateEventQueueOperator, or correct the URL or the region"
+        )
+        self.queue_url = queue_url
+
+
+class InvalidMessageError(CloudWatchEventsError):
+    """
+    A received message is not JSON, so it carries no event.
+
+    :param message_id: the id of the message. Its body is not part of the error, as it may be confidential.
+    """
+
+    permanent = True
+
+    def __init__(self, message_id: str) -> None:
+        super().__init__(f"Message {message_id} is not JSON, so it is no event. It stays in the queue until redrive")
+        self.message_id = message_id
 
 
 class ManagedRuleError(CloudWatchEventsError):

@@ -85,3 +85,9 @@ QUOTA_CODE: Final = "LimitExceededException"
 RETRYABLE_TARGET_CODES: Final = frozenset(
     {"ConcurrentModificationException", "InternalException", "InternalFailure", "ThrottlingException"}
 )
+
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
+MAX_MESSAGES_PER_REQUEST: Final = 10
+MAX_WAIT_SECONDS: Final = 20
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
+MAX_VISIBILITY_SECONDS: Final = 43_200

@@ -18,6 +18,7 @@ from airflow_cwevents._declare.permissions import Permissions
 from airflow_cwevents._declare.rule_deletion import RuleDeletion
 from airflow_cwevents._declare.rules import Rules
 from airflow_cwevents._declare.targets import Targets
+from airflow_cwevents._receive.queue import MessageQueue
 from airflow_cwevents._send.codec import speed_up_put_events
 from airflow_cwevents._send.options import SendOptions
 from airflow_cwevents._send.run import EventSending
@@ -449,6 +450,15 @@ class CloudWatchEventsHook(AwsBaseHook):
         )
         preparation = self._sending.preparation(event_bus_name, max_bytes, check_event_bus=check_event_bus)
         return self._sending.start(preparation.prepare(entries), options, endpoint_id)
+
+    def message_queue(self, queue_url: str) -> MessageQueue:
+        """
+        Return the messages of an SQS queue.
+
+        :param queue_url: the queue's URL.
+        :return: an object that receives, hides and deletes its messages.
+        """
+        return MessageQueue(self.client("sqs"), queue_url)
 
     def stop_sending(self) -> None:
         """
