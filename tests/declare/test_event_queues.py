@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from botocore.exceptions import ClientError
@@ -153,9 +153,9 @@ class TestCreate:
             "provide-client-params.sqs.SetQueueAttributes", lambda params, **_: requests.append(params)
         )
         create(hook)
-        expected = {"QueueUrl": URL.format("orders-dlq"), "Attributes": redrive_allow_attributes(ARN.format("orders"))}
-        assert expected in requests  # moto does not return it
-        assert json.loads(expected["Attributes"]["RedriveAllowPolicy"]) == {
+        allowed = redrive_allow_attributes(ARN.format("orders"))
+        assert {"QueueUrl": URL.format("orders-dlq"), "Attributes": allowed} in requests  # moto does not return it
+        assert json.loads(allowed["RedriveAllowPolicy"]) == {
             "redrivePermission": "byQueue",
             "sourceQueueArns": [ARN.format("orders")],
         }
@@ -376,13 +376,16 @@ class TestDelete:
         hook.conn.create_event_bus(Name="sales")
         result = create(hook, event_bus_name="sales")
         sqs = hook.client("sqs")
-        {
-            "rule": lambda: hook.delete_rule("orders", "sales"),
-            "target": lambda: hook.remove_targets("orders", event_bus_name="sales"),
-            "queue": lambda: sqs.delete_queue(QueueUrl=result["queue_url"]),
-            "dead-letter queue": lambda: sqs.delete_queue(QueueUrl=result["dead_letter_queue_url"]),
-            "bus": lambda: (hook.delete_rule("orders", "sales"), hook.conn.delete_event_bus(Name="sales")),
-        }[part]()
+        if part in ("rule", "bus"):
+            hook.delete_rule("orders", "sales")
+        if part == "bus":
+            hook.conn.delete_event_bus(Name="sales")
+        if part == "target":
+            hook.remove_targets("orders", event_bus_name="sales")
+        if part == "queue":
+            sqs.delete_queue(QueueUrl=result["queue_url"])
+        if part == "dead-letter queue":
+            sqs.delete_queue(QueueUrl=result["dead_letter_queue_url"])
         hook.event_queues.delete("orders", "sales")
         assert queues(hook) == {}
         assert part == "bus" or list(hook.list_rules(event_bus_name="sales")) == []
@@ -403,7 +406,7 @@ class TestDelete:
 class TestKilled:
     """Killed before each of its writes, and called again: the end is the same."""
 
-    ARGUMENTS: dict[str, Any] = {"visibility_timeout": 5, "tags": {"team": "data"}}
+    ARGUMENTS: ClassVar[dict[str, Any]] = {"visibility_timeout": 5, "tags": {"team": "data"}}
     CREATING = ("CreateQueue", "CreateQueue", "SetQueueAttributes", "PutRule", "SetQueueAttributes", "PutTargets")
     DELETING = ("RemoveTargets", "DeleteRule", "DeleteQueue", "DeleteQueue")
 

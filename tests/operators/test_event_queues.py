@@ -131,13 +131,13 @@ class TestWhenTheDagFileIsRead:
         assert [caught.value.place] == list(parameters)
 
     def test_template_is_not_validated_yet(self) -> None:
-        create(**{name: "{{ params.x }}" for name in ("name", "event_pattern", "max_receive_count", "tags", "kms_key")})
+        create(**dict.fromkeys(("name", "event_pattern", "max_receive_count", "tags", "kms_key"), "{{ params.x }}"))
         delete(name="{{ params.x }}", event_bus_name="{{ params.bus }}")
 
     def test_mistake_in_a_mapped_operator_fails_without_retries(self) -> None:
         with DAG("d"):
             mapped = CreateEventQueueOperator.partial(task_id="t", event_pattern=PATTERN).expand(name=["a", "a b"])
-        assert mapped.unmap({"name": "a"}).name == "a"
+        assert mapped.unmap({"name": "a"}).task_id == "t"
         with fails_with(InvalidInputError):
             mapped.unmap({"name": "a b"})
 
@@ -156,7 +156,8 @@ def test_every_parameter_is_a_template_field(operator: type[CloudWatchEventsBase
 
 def test_setup_and_teardown() -> None:
     with DAG("d"):
-        created = create().as_setup()
+        created: Any = create()
+        created.as_setup()
         work = BaseOperator(task_id="work")
         deleted = delete().as_teardown(setups=created)
         created >> work >> deleted

@@ -27,10 +27,9 @@ def hook(aws_default: LocalAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clo
     assert list(hook.list_rules()) == []
 
 
-def send(*totals: int) -> list[str]:
+def send(*totals: int) -> list[str | None]:
     entries = [{"Source": "com.company.orders", "DetailType": "placed", "Detail": {"total": total}} for total in totals]
-    ids: list[str] = PutEventsOperator(task_id="send", entries=entries).execute({})
-    return ids
+    return PutEventsOperator(task_id="send", entries=entries).execute({})
 
 
 @pytest.mark.parametrize("arguments", [{}, {"message_group_id": "g"}], ids=["standard", "fifo"])
