@@ -33,7 +33,7 @@ hypothesis.settings.load_profile("default")
 # nohup ignores it, and processes that tests start would inherit that
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
-NO_WAITS = RetryWaits(rule=wait_none(), target=wait_none(), policy=wait_none())
+NO_WAITS = RetryWaits(rule=wait_none(), target=wait_none(), policy=wait_none(), queue=wait_none())
 LOGGER = logging.getLogger("tests.hook")
 
 Stub = Callable[[str], Stubber]

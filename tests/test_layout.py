@@ -38,7 +38,7 @@ PUBLIC = {
     "targets",
     "transfers",
 }
-KINDS = {"decorators", "links", "operators", "transfers"}
+KINDS = {"decorators", "links", "operators", "queues", "sensors", "transfers", "triggers"}
 LIBRARIES = {"exceptions", "iam", "patterns", "schedules", "_aws"}
 # The parts of the package that a part may import, besides itself.
 ALLOWED: dict[str, set[str]] = {
@@ -49,10 +49,11 @@ ALLOWED: dict[str, set[str]] = {
     "iam": {"exceptions", "_aws"},
     "_declare": LIBRARIES,
     "_send": LIBRARIES,
+    "_receive": {*LIBRARIES, "_declare"},
     "targets": {"_declare"},
     "_airflow": {"exceptions", "_declare"},
-    "hooks": {*LIBRARIES, "_declare", "_send"},
-    **{kind: {*LIBRARIES, *KINDS, "_airflow", "_declare", "_send", "hooks"} for kind in KINDS},
+    "hooks": {*LIBRARIES, "_declare", "_send", "_receive"},
+    **{kind: {*LIBRARIES, *KINDS, "_airflow", "_declare", "_send", "_receive", "hooks"} for kind in KINDS},
     "_cli": {"__version__", "targets", *LIBRARIES},
     "__main__": {"_cli"},
     "__init__": set(),
@@ -70,12 +71,14 @@ PURE = (
     "_aws/target_types.py",
     "_aws/validation.py",
     "_declare/checks.py",
+    "_declare/event_queue_spec.py",
     "_declare/rule_spec.py",
     "_declare/event_paths.py",
     "_declare/input_templates.py",
     "_declare/target_input.py",
     "_declare/target_preview.py",
     "_declare/target_spec.py",
+    "_receive/envelopes.py",
     "_send/batching.py",
     "_send/entries.py",
 )

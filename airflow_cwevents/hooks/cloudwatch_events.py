@@ -14,10 +14,12 @@ from airflow_cwevents._aws.limits import MAX_REQUEST_BYTES, MAX_TARGETS_PER_RULE
 from airflow_cwevents._aws.retries import RetryWaits
 from airflow_cwevents._declare.diagnosis import Diagnosis
 from airflow_cwevents._declare.event_buses import EventBuses
+from airflow_cwevents._declare.event_queues import EventQueues
 from airflow_cwevents._declare.permissions import Permissions
 from airflow_cwevents._declare.rule_deletion import RuleDeletion
 from airflow_cwevents._declare.rules import Rules
 from airflow_cwevents._declare.targets import Targets
+from airflow_cwevents._receive.queue import MessageQueue
 from airflow_cwevents._send.codec import report_throttling_at_once, speed_up_put_events
 from airflow_cwevents._send.options import SendOptions
 from airflow_cwevents._send.run import EventSending
@@ -451,6 +453,15 @@ class CloudWatchEventsHook(AwsBaseHook):
         preparation = self._sending.preparation(event_bus_name, max_bytes, check_event_bus=check_event_bus)
         return self._sending.start(preparation.prepare(entries), options, endpoint_id)
 
+    def message_queue(self, queue_url: str) -> MessageQueue:
+        """
+        Return the messages of an SQS queue.
+
+        :param queue_url: the queue's URL.
+        :return: an object that receives, hides and deletes its messages.
+        """
+        return MessageQueue(self.client("sqs"), queue_url)
+
     def stop_sending(self) -> None:
         """
         Stop sending; safe in a signal handler.
@@ -459,6 +470,13 @@ class CloudWatchEventsHook(AwsBaseHook):
         :class:`~airflow_cwevents.exceptions.PutEventsStoppedError`.
         """
         self._sending.stop()
+
+    @cached_property
+    def event_queues(self) -> EventQueues:
+        """Event queues: ``event_queues.create(…)`` and ``event_queues.delete(…)``."""
+        return EventQueues(
+            self.client, self._rules, self._targets, self._rule_deletion, self.log, self.retry_waits.queue
+        )
 
     @cached_property
     def _event_buses(self) -> EventBuses:

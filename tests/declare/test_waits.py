@@ -11,6 +11,7 @@ from botocore.stub import Stubber
 from tenacity import RetryCallState
 
 from airflow_cwevents._aws.retries import RetryWaits
+from airflow_cwevents._declare.event_queue_sqs import QUEUE_ATTEMPTS
 from airflow_cwevents._declare.rules import RULE_ATTEMPTS
 from airflow_cwevents._declare.target_requests import TARGET_ATTEMPTS
 from airflow_cwevents.hooks import CloudWatchEventsHook
@@ -45,10 +46,10 @@ class Waits:
 
 @pytest.mark.parametrize(
     ("name", "attempts", "least", "most"),
-    [("rule", RULE_ATTEMPTS, 7, 60), ("target", TARGET_ATTEMPTS, 0, 60)],
+    [("rule", RULE_ATTEMPTS, 7, 60), ("target", TARGET_ATTEMPTS, 0, 60), ("queue", QUEUE_ATTEMPTS, 70, 100)],
 )
 def test_waits_are_bounded_and_differ(name: str, attempts: int, least: float, most: float) -> None:
-    """IAM takes some seconds to make a role known; two tasks that collide must not collide again."""
+    """IAM takes some seconds to make a role known, SQS 60 s to release a name; two tasks must not collide again."""
     for _ in range(100):
         assert least <= sum(waits(name, attempts)) <= most
     assert len({sum(waits(name, attempts)) for _ in range(10)}) > 1

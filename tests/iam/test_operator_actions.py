@@ -36,6 +36,13 @@ RUNS: list[tuple[str, dict[str, Any]]] = [
     ("PutTargetsOperator", {"rule": "r", "targets": TARGETS[1:], "grant_permissions": True, "prune": True}),
     ("RemoveTargetsOperator", {"rule": "r", "target_ids": ["logs"], "revoke_permissions": True}),
     ("DeleteRuleOperator", {"name": "r", "revoke_permissions": True}),
+    ("CreateEventQueueOperator", {"name": "e", "event_pattern": {"source": ["a"]}, "kms_key": "alias/events"}),
+    (
+        "CreateEventQueueOperator",
+        {"name": "e", "event_pattern": {"source": ["b"]}, "visibility_timeout": 5, "tags": {"a": "b"}},
+    ),
+    ("CreateEventQueueOperator", {"name": "e", "event_pattern": {"source": ["b"]}, "tags": {}}),
+    ("DeleteEventQueueOperator", {"name": "e"}),
     ("PutEventsOperator", {"entries": [{"Source": "a", "DetailType": "b", "Detail": {}}], "event_bus_name": "orders"}),
 ]
 # A permission without an operation, and an operation that moto does not have.
@@ -77,6 +84,23 @@ def test_actions_exist() -> None:
         ("PutTargetsOperator", {"events:DescribeRule", "events:ListTargetsByRule", "events:PutTargets"}),
         ("RemoveTargetsOperator", {"events:ListTargetsByRule", "events:RemoveTargets"}),
         ("CheckTargetsOperator", {"events:DescribeRule", "events:ListTargetsByRule"}),
+        (
+            "CreateEventQueueOperator",
+            {
+                *(f"events:{name}" for name in ("DescribeRule", "PutRule", "ListTargetsByRule", "PutTargets")),
+                *(f"events:{name}" for name in ("ListTagsForResource", "TagResource")),
+                *(f"sqs:{name}" for name in ("CreateQueue", "GetQueueUrl", "GetQueueAttributes", "SetQueueAttributes")),
+                *(f"sqs:{name}" for name in ("ListQueueTags", "TagQueue")),
+            },
+        ),
+        (
+            "DeleteEventQueueOperator",
+            {
+                *(f"events:{name}" for name in ("DescribeRule", "ListTagsForResource", "ListTargetsByRule")),
+                *(f"events:{name}" for name in ("RemoveTargets", "DeleteRule")),
+                *(f"sqs:{name}" for name in ("GetQueueUrl", "ListQueueTags", "DeleteQueue")),
+            },
+        ),
         ("PutEventsOperator", {"events:PutEvents"}),
         ("ObjectStorageToEventsOperator", {"events:PutEvents"}),
         ("@task.put_events", {"events:PutEvents"}),
@@ -99,6 +123,9 @@ def test_always_needed(name: str, always: set[str]) -> None:
         ("PutTargetsOperator", "logs:PutResourcePolicy", "grant_permissions"),
         ("DeleteRuleOperator", "lambda:RemovePermission", "revoke_permissions"),
         ("RemoveTargetsOperator", "logs:DeleteResourcePolicy", "revoke_permissions"),
+        ("CreateEventQueueOperator", "events:UntagResource", "tags"),
+        ("CreateEventQueueOperator", "sqs:UntagQueue", "tags"),
+        ("CreateEventQueueOperator", "kms:GetKeyPolicy", "kms_key"),
         ("PutEventsOperator", "events:DescribeEventBus", "check_event_bus"),
     ],
 )
@@ -139,6 +166,8 @@ def called(monkeypatch: pytest.MonkeyPatch) -> set[str]:
 
 def test_every_call_is_listed(aws: None, hook: CloudWatchEventsHook, called: set[str]) -> None:
     create_queue(hook, KmsMasterKeyId=create_key(hook))
+    key = create_key(hook, {"Effect": "Allow", "Principal": "*", "Action": "kms:*", "Resource": "*"})
+    hook.client("kms").create_alias(AliasName="alias/events", TargetKeyId=key)
     create_queue(hook, "dead")
     create_topic(hook)
     create_function(hook)

@@ -1,0 +1,1 @@
+"""Receive events from event queues."""
