@@ -37,8 +37,9 @@ def triggering_events(context: Mapping[str, Any], asset: Asset | None = None) ->
 
 def _asset_events(context: Mapping[str, Any], asset: Asset | None) -> list[Any]:
     by_asset = context["triggering_asset_events"]
-    events = by_asset[asset] if asset is not None else [event for events in by_asset.values() for event in events]
-    return sorted(events, key=lambda event: cast("datetime", event.timestamp))
+    # an asset event is there for its asset, and once more for each alias
+    found = by_asset[asset] if asset is not None else [event for events in by_asset.values() for event in events]
+    return sorted({id(event): event for event in found}.values(), key=lambda event: cast("datetime", event.timestamp))
 
 
 def _time_of(payload: object, default: datetime) -> datetime:

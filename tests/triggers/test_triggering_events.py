@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 
 from airflow.sdk import Asset
+from airflow.sdk.execution_time.comms import AssetEventDagRunReferenceResult
+from airflow.sdk.execution_time.context import TriggeringAssetEventsAccessor
 
 from airflow_cwevents.triggers import triggering_events
 from tests.receive.queues import event
@@ -13,17 +14,29 @@ ORDERS, REFUNDS = Asset("orders"), Asset("refunds")
 START = datetime(2026, 11, 25, 10, tzinfo=UTC)
 
 
-def asset_event(second: int, payload: Any, **extra: Any) -> Any:
-    timestamp = START + timedelta(seconds=second)
-    return SimpleNamespace(timestamp=timestamp, extra={"from_trigger": True, "payload": payload} | extra)
+def asset_event(second: int, payload: Any, alias: str | None = None, **extra: Any) -> dict[str, Any]:
+    return {
+        "extra": {"from_trigger": True, "payload": payload} | extra,
+        "source_aliases": [{"name": alias}] if alias else [],
+        "timestamp": START + timedelta(seconds=second),
+    }
 
 
 def at(second: int, number: int, **members: Any) -> dict[str, Any]:
     return event(number, time=f"2026-11-25T10:00:{second:02}Z", **members)
 
 
-def context(orders: list[Any], refunds: list[Any] | None = None) -> dict[str, Any]:
-    return {"triggering_asset_events": {ORDERS: orders, REFUNDS: refunds or []}}
+def context(orders: list[dict[str, Any]], refunds: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+    """Return what a task's context has of a run."""
+    nobody = dict.fromkeys(("source_task_id", "source_dag_id", "source_run_id", "source_map_index"))
+    asset_events = [
+        AssetEventDagRunReferenceResult.model_validate(
+            {"asset": {"name": asset.name, "uri": asset.uri, "extra": {}}, **nobody, **asset_event}
+        )
+        for asset, of_asset in ((ORDERS, orders), (REFUNDS, refunds or []))
+        for asset_event in of_asset
+    ]
+    return {"triggering_asset_events": TriggeringAssetEventsAccessor.build(asset_events)}
 
 
 def test_events_are_returned_once_and_in_order_of_time() -> None:
@@ -41,8 +54,16 @@ def test_events_of_the_same_second_stay_in_order_of_arrival() -> None:
 
 
 def test_asset_events_of_other_origin_are_left_out() -> None:
-    orders = [asset_event(1, None, from_trigger=False), SimpleNamespace(timestamp=START, extra=None)]
+    orders = [asset_event(1, None, from_trigger=False), asset_event(1, None) | {"extra": {}}]
     assert triggering_events(context([*orders, asset_event(2, at(1, 1))])) == [at(1, 1)]
+
+
+def test_alias_does_not_repeat_events() -> None:
+    assert triggering_events(context([asset_event(1, {"order": 1}, alias="mine")])) == [{"order": 1}]
+
+
+def test_asset_without_events_has_none() -> None:
+    assert triggering_events(context([asset_event(1, at(1, 1))]), REFUNDS) == []
 
 
 def test_transformed_payloads_all_stay_and_take_the_time_of_their_asset_event() -> None:
