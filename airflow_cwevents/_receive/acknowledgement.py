@@ -101,6 +101,7 @@ class Acknowledgement:
         self._noted.set()
         self._to_put_back.pop(event.message_id, None)  # that request would now hit this delivery
         if key in self._completed:
+            self._log.info("Message %s repeats an event that is stored already, deleting it", event.message_id)
             self._to_delete[event.message_id] = event
             return False
         extend_at = self._clock() + self._visibility_timeout / 2
@@ -147,11 +148,12 @@ class Acknowledgement:
         """
         Send all requests that are due.
 
-        :raises Exception: if a request failed; the messages concerned stay in flight.
+        :raises Exception: if some failed, after all of them were sent; the messages concerned stay in flight.
         """
-        await self._delete()
-        await self._put_back(self._retry_delay)
-        await self._extend()
+        steps = (self._delete(), self._put_back(self._retry_delay), self._extend())
+        for error in [await _error_of(step) for step in steps]:
+            if error:
+                raise error
 
     async def close(self) -> None:
         """Delete what is completed, and put back all else at once; log what fails."""
@@ -211,6 +213,14 @@ class Acknowledgement:
     def _warn(self, consequence: str, failed: Mapping[str, str]) -> None:
         for message_id, reason in failed.items():
             self._log.warning("Message %s %s: %s", message_id, consequence, reason)
+
+
+async def _error_of(step: Awaitable[None]) -> Exception | None:
+    try:
+        await step
+    except Exception as error:
+        return error
+    return None
 
 
 def event_key(payload: object, default: str) -> Hashable:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_cwevents._aws.limits import MAX_MESSAGES_PER_REQUEST
@@ -76,8 +75,7 @@ class Poller:
         """Stop polling: delete the messages of completed events, and put back all others."""
         if self._acknowledging:
             self._acknowledging.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._acknowledging
+            await asyncio.gather(self._acknowledging, return_exceptions=True)
         await self.acknowledgement.close()
         self._queue.close()
 

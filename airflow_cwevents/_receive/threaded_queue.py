@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_cwevents._receive.envelopes import ReceivedEvent
-from airflow_cwevents.exceptions import EventQueueNotFoundError
 
 if TYPE_CHECKING:
     from airflow_cwevents._receive.queue import MessageQueue
@@ -72,8 +71,6 @@ class ThreadedQueue:
             queue = self._queue = self._queue or await self._open_queue()
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, function, queue)
-        except EventQueueNotFoundError:
-            raise
         except Exception:
             self._queue = None
             raise

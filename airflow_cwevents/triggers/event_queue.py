@@ -18,6 +18,7 @@ from airflow_cwevents._airflow.event_streams import (
     call_in_thread,
     reject_shared_stream_event,
 )
+from airflow_cwevents._airflow.parameters import is_literal
 from airflow_cwevents._aws.limits import MAX_VISIBILITY_SECONDS, MAX_WAIT_SECONDS
 from airflow_cwevents._receive.acknowledgement import Acknowledgement
 from airflow_cwevents._receive.poller import Poller
@@ -89,6 +90,9 @@ class EventQueueTrigger(BaseEventTrigger):
         if not isinstance(queue_url, str) or not queue_url:
             remedy = "Pass the queue's URL, such as https://sqs.us-east-1.amazonaws.com/123456789012/orders"
             raise InvalidInputError("queue_url", f"{queue_url!r} is no URL", remedy, queue_url)
+        if not is_literal(queue_url):
+            remedy = "Pass the URL itself, or read it from an environment variable"
+            raise InvalidInputError("queue_url", "Airflow does not render templates of triggers", remedy, queue_url)
         if unmatched not in ("keep", "delete"):
             raise InvalidInputError("unmatched", f"{unmatched!r} is unknown", "Use 'keep' or 'delete'", unmatched)
         _check_seconds("wait_seconds", wait_seconds, 0, MAX_WAIT_SECONDS)

@@ -61,6 +61,7 @@ class FakeQueue:
         self.hidden: list[tuple[str, int]] = []
         self.requests: list[tuple[str, int]] = []
         self.failing: Exception | None = None
+        self.failing_request = ""
         self.refused: dict[str, str] = {}
         self.is_closed = False
 
@@ -90,7 +91,7 @@ class FakeQueue:
     async def _called(self, name: str, events: Sequence[ReceivedEvent]) -> None:
         self.requests.append((name, len(events)))
         await asyncio.sleep(0)
-        if self.failing:
+        if self.failing and self.failing_request in name:
             raise self.failing
 
     def _refusals(self, events: Sequence[ReceivedEvent]) -> dict[str, str]:

@@ -221,6 +221,22 @@ def test_failing_requests_are_repeated_with_growing_waits_and_logged_once(caplog
     assert [record.levelname for record in caplog.records if record.name == LOG.name] == ["WARNING", "INFO"]
 
 
+def test_queue_that_forbids_deletes_still_puts_back_and_extends() -> None:
+    async def scenario() -> None:
+        harness = Harness()
+        for number in (1, 2, 3):
+            harness.acknowledgement.admit(received(number))
+        harness.acknowledgement.complete(received(1))
+        harness.acknowledgement.put_back(received(2))
+        harness.clock.now += 30
+        harness.queue.failing, harness.queue.failing_request = PermissionError("AccessDenied"), "delete"
+        with pytest.raises(PermissionError):
+            await harness.acknowledgement.flush()
+        assert harness.queue.hidden == [("handle-2-1", 5), ("handle-3-1", 60)]
+
+    asyncio.run(scenario())
+
+
 def test_room_shrinks_with_messages_in_flight_and_waits_until_some_are_gone() -> None:
     async def scenario() -> None:
         harness = Harness(max_in_flight=3)

@@ -78,6 +78,7 @@ def test_triggers_that_differ_in_their_pattern_share_a_stream() -> None:
     [
         ("queue_url", ""),
         ("queue_url", None),
+        ("queue_url", "{{ var.value.queue_url }}"),
         ("unmatched", "drop"),
         ("wait_seconds", 21),
         ("wait_seconds", -1),
