@@ -129,6 +129,21 @@ def test_redelivery_in_flight_is_not_delivered_and_its_newest_handle_is_used() -
     asyncio.run(scenario())
 
 
+def test_redelivery_during_the_delete_request_is_deleted_too() -> None:
+    async def scenario() -> None:
+        harness = Harness()
+        harness.acknowledgement.admit(received())
+        harness.acknowledgement.complete(received())
+        flushing = asyncio.create_task(harness.acknowledgement.flush())
+        await until(lambda: harness.queue.requests)
+        assert not harness.acknowledgement.admit(received(receipt=2))
+        await flushing
+        await harness.acknowledgement.flush()
+        assert harness.queue.deleted == ["handle-1-1", "handle-1-2"]
+
+    asyncio.run(scenario())
+
+
 def test_one_event_in_two_messages_is_delivered_once_and_both_are_deleted() -> None:
     async def scenario() -> None:
         harness = Harness()
@@ -191,7 +206,7 @@ def test_message_that_was_not_deleted_is_logged_and_deleted_when_it_comes_again(
         assert harness.queue.deleted == ["handle-2-1", "handle-1-2"]
 
     asyncio.run(scenario())
-    (record,) = [record for record in caplog.records if record.name == LOG.name]
+    (record,) = [record for record in caplog.records if (record.name, record.levelname) == (LOG.name, "WARNING")]
     assert record.args is not None
     assert set(record.args) >= {"message-1", "ReceiptHandleIsInvalid"}
 
