@@ -34,9 +34,11 @@ PUBLIC = {
     "links",
     "operators",
     "patterns",
+    "queues",
     "schedules",
     "targets",
     "transfers",
+    "triggers",
 }
 KINDS = {"decorators", "links", "operators", "queues", "sensors", "transfers", "triggers"}
 LIBRARIES = {"exceptions", "iam", "patterns", "schedules", "_aws"}

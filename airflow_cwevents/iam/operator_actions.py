@@ -127,6 +127,10 @@ OPERATOR_NEEDS: dict[str, tuple[RequiredActions, ...]] = {
     "PutEventsOperator": _SENDING,
     "ObjectStorageToEventsOperator": _SENDING,
     "@task.put_events": _SENDING,
+    "EventQueueTrigger": (
+        RequiredActions(("sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage")),
+        RequiredActions(("kms:Decrypt",), "the queue is encrypted with a key of your own"),
+    ),
 }
 
 

@@ -24,6 +24,7 @@ from tests.system.conftest import RunDag
 ROOT = Path(__file__).parents[2]
 DAG_IDS = {
     "example_cwevents",
+    "example_cwevents_asset",
     "example_cwevents_cleanup",
     "example_cwevents_quickstart",
     "example_cwevents_rule_lifecycle",
