@@ -116,12 +116,11 @@ def _details_of(error: Exception) -> tuple[int | None, str, str]:
     if response is not None:
         return response.status_code, *_reason_of(getattr(error, "detail", None))
     details = getattr(getattr(error, "error", None), "detail", None) or {}
-    status = details.get("status_code")
-    body = details.get("detail")
-    return status, *_reason_of(body.get("detail", body) if isinstance(body, Mapping) else body)
+    return details.get("status_code"), *_reason_of(details.get("detail"))
 
 
-def _reason_of(detail: Any) -> tuple[str, str]:
+def _reason_of(body: Any) -> tuple[str, str]:
+    detail = body.get("detail", body) if isinstance(body, Mapping) else None
     if isinstance(detail, Mapping):
         return str(detail.get("reason", "")), str(detail.get("message", ""))
     return "", ""

@@ -108,9 +108,9 @@ class Dispatcher:
         first = [read_or_invalid(message) for message in messages]
         receivers = Receivers(self._queue, self._in_flight, self._options, received=len(first))
         try:
+            self._in_flight.add(first)
+            self._in_flight.extend()  # it took Airflow a while to start this task
             with self._in_flight, receivers:
-                self._in_flight.add(first)
-                self._in_flight.extend()
                 self._dispatch_all(first)
                 self._dispatch_received(receivers)
                 self._settlement.settle_all()
@@ -193,7 +193,7 @@ class Dispatcher:
     def _leave_alone(self, error: DagRunNotStartedError) -> None:
         """Start no more runs of a DAG, which is logged once."""
         self._available[error.dag_id] = False
-        self._log.warning("Events for DAG %s stay in the queue: %s", error.dag_id, error)
+        self._log.warning("%s; events for it stay in the queue", error)
 
     def _log_once(self, what: str, error: Exception) -> None:
         """Log a reason once, as thousands of events may have the same."""

@@ -116,6 +116,8 @@ class Receivers:
         finally:
             with self._lock:
                 self._threads -= 1
+            with suppress(Full):  # the consumer need not wait to learn of the end
+                self._batches.put_nowait([])
 
     def _receive(self, helps: bool) -> bool:
         """Receive a batch; return whether to go on."""
