@@ -49,6 +49,8 @@ MAPPED = {
     "schedule_expression": "rate(2 days)",
     "state": "ENABLED",
     "tags": {"team": "data"},
+    "routes": None,  # there is a trigger_dag_id already
+    "match": "all",
 }
 # Parameters that users cannot template.
 NOT_TEMPLATED = {"python_callable", "run_id_template", "conf_template", "logical_date", "deferrable"}

@@ -161,13 +161,14 @@ class Setting:
         return self.dispatcher(routes, **settings).run()
 
     def wait_for_threads(self) -> None:
-        """Wait until a request in flight has put back what it received."""
+        """Wait until each request in flight has put back what it received."""
         for thread in threading.enumerate():
             if thread.name == "receive-messages":
                 thread.join()
 
     def lapse(self) -> None:
-        """Let all visibility timeouts end."""
+        """Let all visibility timeouts end, once no request is in flight."""
+        self.wait_for_threads()
         for message in self._messages():
             message.change_visibility(0)
 
@@ -182,5 +183,4 @@ class Setting:
         return len(self._messages())
 
     def _messages(self) -> list[Any]:
-        queue = sqs_backends[DEFAULT_ACCOUNT_ID]["us-east-1"].queues[NAME]
-        return [message for message in queue._messages if message not in queue.deleted_messages]
+        return list(sqs_backends[DEFAULT_ACCOUNT_ID]["us-east-1"].queues[NAME]._messages)
