@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import boto3
-from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.sqs.models import sqs_backends
 
 from airflow_cwevents._receive.dispatch import Dispatcher, DispatchPlan

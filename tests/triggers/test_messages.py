@@ -161,7 +161,7 @@ def test_polls_of_many_triggers_wait_for_no_other(trigger_of: TriggerOf) -> None
         return [MESSAGE]
 
     async def run_all() -> list[Any]:
-        return await asyncio.gather(*(events_of(trigger_of(Queue(poll))) for _ in range(number)))
+        return list(await asyncio.gather(*(events_of(trigger_of(Queue(poll))) for _ in range(number))))
 
     assert len(asyncio.run(run_all())) == number
 
