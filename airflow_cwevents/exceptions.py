@@ -18,6 +18,7 @@ Errors of this provider. Each carries its data as attributes, so that code need 
     ├── EventBusNotFoundError           the bus does not exist: event_bus_name
     ├── RuleNotFoundError               the rule does not exist: rule, event_bus_name
     ├── EventQueueNotFoundError         the queue does not exist: queue_url
+    ├── EventQueueConflictError         a queue or rule of this name belongs to others: resource, owner
     ├── InvalidMessageError             a received message is not JSON: message_id
     ├── ManagedRuleError                another AWS service owns the rule: rule
     ├── LimitExceededError              a quota of the account is used up: rule, quota
@@ -346,6 +347,28 @@ class EventQueueNotFoundError(CloudWatchEventsError):
             "Create it with CreateEventQueueOperator, or correct the URL or the region"
         )
         self.queue_url = queue_url
+
+
+class EventQueueConflictError(CloudWatchEventsError):
+    """
+    A queue or rule that the event queue needs exists, and does not belong to it.
+
+    :param resource: the queue or rule, such as ``queue 'orders'``.
+    :param owner: the event queue that it belongs to, by bus and name; None if it belongs to none.
+    :param tag: the tag that would mark it as a part of this event queue, key and value.
+    """
+
+    permanent = True
+
+    def __init__(self, resource: str, owner: str | None, tag: tuple[str, str]) -> None:
+        belongs = f"belongs to event queue {owner!r}" if owner else "was not created by CreateEventQueueOperator"
+        super().__init__(
+            f"{resource[0].upper()}{resource[1:]} already exists, and {belongs}. "
+            f"Choose another name, or, to hand it over, set its tag {tag[0]!r} to {tag[1]!r}"
+        )
+        self.resource = resource
+        self.owner = owner
+        self.tag = tag
 
 
 class InvalidMessageError(CloudWatchEventsError):

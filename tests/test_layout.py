@@ -71,6 +71,7 @@ PURE = (
     "_aws/target_types.py",
     "_aws/validation.py",
     "_declare/checks.py",
+    "_declare/event_queue_spec.py",
     "_declare/rule_spec.py",
     "_declare/event_paths.py",
     "_declare/input_templates.py",

@@ -90,6 +90,40 @@ OPERATOR_NEEDS: dict[str, tuple[RequiredActions, ...]] = {
             optional=True,
         ),
     ),
+    "CreateEventQueueOperator": (
+        RequiredActions(
+            (
+                "events:DescribeRule",
+                "events:ListTagsForResource",
+                "events:ListTargetsByRule",
+                "events:PutRule",
+                "events:PutTargets",
+                "events:TagResource",
+                "sqs:CreateQueue",
+                "sqs:GetQueueAttributes",
+                "sqs:GetQueueUrl",
+                "sqs:ListQueueTags",
+                "sqs:SetQueueAttributes",
+                "sqs:TagQueue",
+            )
+        ),
+        RequiredActions(("events:UntagResource", "sqs:UntagQueue"), "tags is set"),
+        RequiredActions(_KEY_READ_ACTIONS, "kms_key is set", optional=True),
+    ),
+    "DeleteEventQueueOperator": (
+        RequiredActions(
+            (
+                "events:DeleteRule",
+                "events:DescribeRule",
+                "events:ListTagsForResource",
+                "events:ListTargetsByRule",
+                "events:RemoveTargets",
+                "sqs:DeleteQueue",
+                "sqs:GetQueueUrl",
+                "sqs:ListQueueTags",
+            )
+        ),
+    ),
     "PutEventsOperator": _SENDING,
     "ObjectStorageToEventsOperator": _SENDING,
     "@task.put_events": _SENDING,
