@@ -26,6 +26,7 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "hooks": [{"integration-name": INTEGRATION, "python-modules": ["airflow_cwevents.hooks"]}],
         "operators": [{"integration-name": INTEGRATION, "python-modules": ["airflow_cwevents.operators"]}],
+        "triggers": [{"integration-name": INTEGRATION, "python-modules": ["airflow_cwevents.triggers"]}],
         "transfers": [
             {
                 "source-integration-name": "Object storage",

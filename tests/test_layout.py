@@ -37,6 +37,7 @@ PUBLIC = {
     "schedules",
     "targets",
     "transfers",
+    "triggers",
 }
 KINDS = {"decorators", "links", "operators", "queues", "sensors", "transfers", "triggers"}
 LIBRARIES = {"exceptions", "iam", "patterns", "schedules", "_aws"}

@@ -39,6 +39,7 @@ OPERATORS: dict[type[CloudWatchEventsBaseOperator], dict[str, Any]] = {
     operators.RemoveTargetsOperator: {"rule": "r"},
     operators.CheckTargetsOperator: {"rule": "r"},
     operators.PutEventsOperator: {"entries": [ENTRY]},
+    operators.DispatchEventsOperator: {"queue_url": "https://sqs.us-east-1.amazonaws.com/1/q", "trigger_dag_id": "d"},
     transfers.ObjectStorageToEventsOperator: {"path": __file__},
     PutEventsDecoratedOperator: {"python_callable": lambda: [ENTRY]},
 }
@@ -50,7 +51,7 @@ MAPPED = {
     "tags": {"team": "data"},
 }
 # Parameters that users cannot template.
-NOT_TEMPLATED = {"python_callable"}
+NOT_TEMPLATED = {"python_callable", "run_id_template", "conf_template", "logical_date", "deferrable"}
 INSTEAD_OF_ENTRIES: dict[type, set[str]] = {PutEventsDecoratedOperator: {"entries"}}
 
 
