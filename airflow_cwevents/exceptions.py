@@ -19,7 +19,7 @@ Errors of this provider. Each carries its data as attributes, so that code need 
     ├── RuleNotFoundError               the rule does not exist: rule, event_bus_name
     ├── EventQueueNotFoundError         the queue does not exist: queue_url
     ├── EventQueueConflictError         a queue or rule of this name belongs to others: resource, owner
-    ├── InvalidMessageError             a received message is not JSON: message_id
+    ├── InvalidMessageError             a received message is not valid JSON: message_id
     ├── DagRunNotStartedError           Airflow did not start a run for an event: dag_id, reason
     ├── ManagedRuleError                another AWS service owns the rule: rule
     ├── LimitExceededError              a quota of the account is used up: rule, quota
@@ -374,7 +374,7 @@ class EventQueueConflictError(CloudWatchEventsError):
 
 class InvalidMessageError(CloudWatchEventsError):
     """
-    A received message is not JSON, so it carries no event.
+    A received message is not JSON that Airflow can store, so it carries no event.
 
     :param message_id: the id of the message. Its body is not part of the error, as it may be confidential.
     """
@@ -382,7 +382,10 @@ class InvalidMessageError(CloudWatchEventsError):
     permanent = True
 
     def __init__(self, message_id: str) -> None:
-        super().__init__(f"Message {message_id} is not JSON, so it is no event. It stays in the queue until redrive")
+        super().__init__(
+            f"Message {message_id} is not JSON that Airflow can store, so it is no event. "
+            "It stays in the queue until redrive"
+        )
         self.message_id = message_id
 
 

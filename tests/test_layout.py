@@ -34,6 +34,7 @@ PUBLIC = {
     "links",
     "operators",
     "patterns",
+    "queues",
     "schedules",
     "targets",
     "transfers",

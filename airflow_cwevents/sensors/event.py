@@ -141,7 +141,7 @@ class EventSensor(CloudWatchEventsBaseOperator, BaseSensorOperator):
         self._put_back()
 
     def _defer(self) -> None:
-        from airflow_cwevents.triggers.event_sensor import EventSensorTrigger
+        from airflow_cwevents.triggers import EventSensorTrigger
 
         pattern = self._pattern()
         trigger = EventSensorTrigger(
