@@ -130,6 +130,10 @@ OPERATOR_NEEDS: dict[str, tuple[RequiredActions, ...]] = {
         RequiredActions(("sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage")),
         RequiredActions(("kms:Decrypt",), "the queue is encrypted with a key of your own"),
     ),
+    "EventSensor": (
+        RequiredActions(("sqs:ChangeMessageVisibility", "sqs:ReceiveMessage")),
+        RequiredActions(("kms:Decrypt",), "the queue is encrypted with a key of your own"),
+    ),
     "@task.put_events": _SENDING,
 }
 
