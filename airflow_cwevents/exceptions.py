@@ -18,7 +18,8 @@ Errors of this provider. Each carries its data as attributes, so that code need 
     ├── EventBusNotFoundError           the bus does not exist: event_bus_name
     ├── RuleNotFoundError               the rule does not exist: rule, event_bus_name
     ├── EventQueueNotFoundError         the queue does not exist: queue_url
-    ├── InvalidMessageError             a received message is not JSON: message_id
+    ├── EventQueueConflictError         a queue or rule of this name belongs to others: resource, owner
+    ├── InvalidMessageError             a received message is not valid JSON: message_id
     ├── DagRunNotStartedError           Airflow did not start a run for an event: dag_id, reason
     ├── ManagedRuleError                another AWS service owns the rule: rule
     ├── LimitExceededError              a quota of the account is used up: rule, quota
@@ -349,9 +350,31 @@ class EventQueueNotFoundError(CloudWatchEventsError):
         self.queue_url = queue_url
 
 
+class EventQueueConflictError(CloudWatchEventsError):
+    """
+    A queue or rule that the event queue needs exists, and does not belong to it.
+
+    :param resource: the queue or rule, such as ``queue 'orders'``.
+    :param owner: the event queue that it belongs to, by bus and name; None if it belongs to none.
+    :param tag: the tag that would mark it as a part of this event queue, key and value.
+    """
+
+    permanent = True
+
+    def __init__(self, resource: str, owner: str | None, tag: tuple[str, str]) -> None:
+        belongs = f"belongs to event queue {owner!r}" if owner else "was not created by CreateEventQueueOperator"
+        super().__init__(
+            f"{resource[0].upper()}{resource[1:]} already exists, and {belongs}. "
+            f"Choose another name, or, to hand it over, set its tag {tag[0]!r} to {tag[1]!r}"
+        )
+        self.resource = resource
+        self.owner = owner
+        self.tag = tag
+
+
 class InvalidMessageError(CloudWatchEventsError):
     """
-    A received message is not JSON, so it carries no event.
+    A received message is not JSON that Airflow can store, so it carries no event.
 
     :param message_id: the id of the message. Its body is not part of the error, as it may be confidential.
     """
@@ -359,7 +382,10 @@ class InvalidMessageError(CloudWatchEventsError):
     permanent = True
 
     def __init__(self, message_id: str) -> None:
-        super().__init__(f"Message {message_id} is not JSON, so it is no event. It stays in the queue until redrive")
+        super().__init__(
+            f"Message {message_id} is not JSON that Airflow can store, so it is no event. "
+            "It stays in the queue until redrive"
+        )
         self.message_id = message_id
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 hypothesis.settings.register_profile("default", deadline=None)
 hypothesis.settings.load_profile("default")
 
-NO_WAITS = RetryWaits(rule=wait_none(), target=wait_none(), policy=wait_none())
+NO_WAITS = RetryWaits(rule=wait_none(), target=wait_none(), policy=wait_none(), queue=wait_none())
 LOGGER = logging.getLogger("tests.hook")
 
 Stub = Callable[[str], Stubber]

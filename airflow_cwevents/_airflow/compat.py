@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 try:
-    from airflow.sdk.exceptions import AirflowFailException
+    from airflow.sdk.exceptions import AirflowFailException, AirflowOptionalProviderFeatureException
 except ImportError:  # Airflow 3.1
-    from airflow.exceptions import AirflowFailException  # type: ignore[no-redef]
+    from airflow.exceptions import (  # type: ignore[no-redef]
+        AirflowFailException,
+        AirflowOptionalProviderFeatureException,
+    )
 
 try:
     from airflow.sdk.bases.decorator import determine_kwargs
 except ImportError:  # Airflow 3.1
     from airflow.utils.operator_helpers import determine_kwargs  # type: ignore[attr-defined]
 
-__all__ = ["AirflowFailException", "determine_kwargs"]
+__all__ = ["AirflowFailException", "AirflowOptionalProviderFeatureException", "determine_kwargs"]

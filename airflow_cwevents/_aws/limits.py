@@ -29,7 +29,10 @@ TRANSIENT_REQUEST_CODES: Final = frozenset(
         "ExpiredToken",
         "ExpiredTokenException",
         "InternalFailure",
+        "KmsThrottled",  # this, OverLimit and RequestThrottled are SQS's
+        "OverLimit",
         "RequestExpired",
+        "RequestThrottled",
         "RequestTimeout",
         "ServiceUnavailable",
     }
@@ -91,3 +94,12 @@ MAX_MESSAGES_PER_REQUEST: Final = 10
 MAX_WAIT_SECONDS: Final = 20
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
 MAX_VISIBILITY_SECONDS: Final = 43_200
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-queues.html
+MESSAGE_RETENTION_RANGE: Final = (60, 1_209_600)
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue.html
+RECEIVE_COUNT_RANGE: Final = (1, 1000)
+# Alphanumeric characters and punctuation:
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/using-messagegroupid-property.html
+MESSAGE_GROUP_ID_PATTERN: Final = r"[!-~]{1,128}"
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-queue-tags.html
+MAX_TAG_VALUE_LENGTH: Final = 256

@@ -31,11 +31,13 @@ class RetryWaits:
     :param rule: before a rule is changed again.
     :param target: before targets are put or removed again, and a rule with lingering targets is deleted again.
     :param policy: before a changed resource policy is read again.
+    :param queue: before a queue is created again whose name SQS keeps for 60 s, or a new queue is read again.
     """
 
     rule: wait_base = wait_random_exponential(multiplier=1, min=1, max=8)  # noqa: RUF009
     target: wait_base = wait_random_exponential(multiplier=0.5, max=10)  # noqa: RUF009
     policy: wait_base = wait_fixed(2) + wait_random(0, 1)
+    queue: wait_base = wait_fixed(5) + wait_random(0, 1)
 
 
 def call_with_retries(

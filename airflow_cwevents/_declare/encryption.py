@@ -48,10 +48,22 @@ def _unless_role_may(finding: Finding) -> Finding:
 
 
 def _findings(clients: Clients, arn: Arn, noun: str) -> Iterator[Finding]:
-    key_id = _key_of(clients, arn)
-    if not key_id:
-        return
-    own_key = "Use a KMS key of your own" + (", or SSE-SQS" if arn.service == "sqs" else "")
+    if key_id := _key_of(clients, arn):
+        yield from key_findings(clients, arn.service, key_id, noun)
+
+
+def key_findings(clients: Clients, service: str, key_id: str, noun: str) -> Iterator[Finding]:
+    """
+    Check whether EventBridge can use a key.
+
+    :param clients: returns the boto3 client of a service.
+    :param service: what the key encrypts, ``sqs`` or ``sns``.
+    :param key_id: ARN, id or alias of the key.
+    :param noun: how a finding names what the key encrypts.
+    :return: a problem if EventBridge cannot use it.
+    :raises botocore.exceptions.ClientError: if the credentials do not allow the check.
+    """
+    own_key = "Use a KMS key of your own" + (", or SSE-SQS" if service == "sqs" else "")
     if "alias/aws/" in key_id:  # known without permission to read keys
         yield Finding("problem", _managed_text(noun, key_id), own_key)
         return

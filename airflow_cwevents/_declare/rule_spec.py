@@ -17,7 +17,7 @@ from airflow_cwevents._aws.limits import (
     MAX_ROLE_ARN_LENGTH,
     RULE_STATES,
 )
-from airflow_cwevents._declare.checks import check_length, check_name, check_tag_key
+from airflow_cwevents._declare.checks import RESERVED_TAG_PREFIX, check_length, check_name, check_tag_key
 from airflow_cwevents.exceptions import InvalidInputError
 from airflow_cwevents.patterns import EventPattern
 from airflow_cwevents.schedules import validate_schedule
@@ -130,6 +130,18 @@ def validated_tags(tags: Mapping[str, str] | Iterable[Mapping[str, str]] | None)
 def aws_tags(tags: Mapping[str, str]) -> list[dict[str, str]]:
     """Return tags in AWS's form, a list of ``{"Key": …, "Value": …}``."""
     return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+def tag_changes(present: Mapping[str, str], wanted: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """
+    Compare the tags of a resource with the complete set that it should have.
+
+    :param present: its tags.
+    :param wanted: the complete set, but for those that AWS sets itself.
+    :return: the tags to set, and the keys of those to remove.
+    """
+    added = {key: value for key, value in wanted.items() if present.get(key) != value}
+    return added, [key for key in present if key not in wanted and not key.startswith(RESERVED_TAG_PREFIX)]
 
 
 def _check_schedule(schedule_expression: str | None, event_bus_name: str | None) -> None:

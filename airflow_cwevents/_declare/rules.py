@@ -17,7 +17,14 @@ from airflow_cwevents._aws.logger import counted
 from airflow_cwevents._aws.retries import call_with_retries
 from airflow_cwevents._declare.checks import check_name
 from airflow_cwevents._declare.role_errors import is_role_error, role_errors
-from airflow_cwevents._declare.rule_spec import aws_tags, changes, normalise_tags, rule_request, validated_tags
+from airflow_cwevents._declare.rule_spec import (
+    aws_tags,
+    changes,
+    normalise_tags,
+    rule_request,
+    tag_changes,
+    validated_tags,
+)
 from airflow_cwevents.exceptions import ManagedRuleError, RuleNotFoundError
 from airflow_cwevents.patterns import EventPattern
 from airflow_cwevents.schedules import next_times
@@ -109,6 +116,15 @@ class Rules:
         except RuleNotFoundError:
             return None
 
+    def tags(self, rule_arn: str) -> dict[str, str]:
+        """
+        Return the tags of a rule.
+
+        :param rule_arn: the rule's ARN.
+        :return: its tags.
+        """
+        return normalise_tags(self._client.list_tags_for_resource(ResourceARN=rule_arn)["Tags"]) or {}
+
     def list_rules(
         self, *, event_bus_name: str | None = None, name_prefix: str | None = None
     ) -> Iterator[dict[str, Any]]:
@@ -199,9 +215,7 @@ class Rules:
             self._log.warning("Retrying %s in %.1f s: %s", error.operation_name, seconds, message_of(error))
 
     def _update_tags(self, name: str, arn: str, wanted: Mapping[str, str]) -> None:
-        present = normalise_tags(self._client.list_tags_for_resource(ResourceARN=arn)["Tags"]) or {}
-        added = {key: value for key, value in wanted.items() if present.get(key) != value}
-        removed = [key for key in present if key not in wanted and not key.startswith("aws:")]
+        added, removed = tag_changes(self.tags(arn), wanted)
         if added:
             self._retried(self._client.tag_resource, ResourceARN=arn, Tags=aws_tags(added))
             self._log.info("Rule %s: set %s: %s", name, counted(added, "tag"), ", ".join(sorted(added)))

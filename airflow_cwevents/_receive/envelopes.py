@@ -11,6 +11,9 @@ from airflow_cwevents.exceptions import InvalidMessageError
 
 # Members that each event of EventBridge has: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events.html
 _EVENT_MEMBERS = frozenset({"id", "source", "detail-type", "detail"})
+# What Airflow's processes cannot exchange ends the process that tries, each time that the message is received: integers
+# beyond 64 bits, halves of surrogate pairs, NaN and infinity (in PostgreSQL), and payloads nested this deeply.
+_MAX_DEPTH = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ def read_message(message: Mapping[str, Any]) -> ReceivedEvent:
 
     :param message: a message of ReceiveMessage's response, with all its attributes.
     :return: the event with the message's ids.
-    :raises InvalidMessageError: if the body is not JSON.
+    :raises InvalidMessageError: if the body is not JSON, or not JSON that Airflow can store.
 
     .. seealso:: :external+boto3:py:meth:`SQS.Client.receive_message`
     """
@@ -79,6 +82,32 @@ def _unwrapped(payload: Any, message_id: str) -> Any:
 
 def _parsed(text: str, message_id: str) -> Any:
     try:
-        return json.loads(text)
-    except ValueError:
+        payload = json.loads(text, parse_int=_integer, parse_constant=_refuse)
+        json.dumps(payload, ensure_ascii=False).encode()  # fails for halves of surrogate pairs
+        _check_depth(payload)
+    except (ValueError, RecursionError):
         raise InvalidMessageError(message_id) from None
+    return payload
+
+
+def _integer(text: str) -> int:
+    number = int(text)
+    return number if -(2**63) <= number < 2**64 else _refuse(text)
+
+
+def _refuse(text: str) -> Any:
+    raise ValueError(text)
+
+
+def _check_depth(payload: Any) -> None:
+    level = [payload]
+    for _ in range(_MAX_DEPTH):
+        level = [
+            child
+            for value in level
+            if isinstance(value, dict | list)
+            for child in (value.values() if isinstance(value, dict) else value)
+        ]
+        if not level:
+            return
+    raise ValueError("it is nested too deeply")

@@ -14,6 +14,7 @@ from airflow_cwevents._aws.limits import MAX_REQUEST_BYTES, MAX_TARGETS_PER_RULE
 from airflow_cwevents._aws.retries import RetryWaits
 from airflow_cwevents._declare.diagnosis import Diagnosis
 from airflow_cwevents._declare.event_buses import EventBuses
+from airflow_cwevents._declare.event_queues import EventQueues
 from airflow_cwevents._declare.permissions import Permissions
 from airflow_cwevents._declare.rule_deletion import RuleDeletion
 from airflow_cwevents._declare.rules import Rules
@@ -468,6 +469,13 @@ class CloudWatchEventsHook(AwsBaseHook):
         :class:`~airflow_cwevents.exceptions.PutEventsStoppedError`.
         """
         self._sending.stop()
+
+    @cached_property
+    def event_queues(self) -> EventQueues:
+        """Event queues: ``event_queues.create(…)`` and ``event_queues.delete(…)``."""
+        return EventQueues(
+            self.client, self._rules, self._targets, self._rule_deletion, self.log, self.retry_waits.queue
+        )
 
     @cached_property
     def _event_buses(self) -> EventBuses:

@@ -90,10 +90,48 @@ OPERATOR_NEEDS: dict[str, tuple[RequiredActions, ...]] = {
             optional=True,
         ),
     ),
+    "CreateEventQueueOperator": (
+        RequiredActions(
+            (
+                "events:DescribeRule",
+                "events:ListTagsForResource",
+                "events:ListTargetsByRule",
+                "events:PutRule",
+                "events:PutTargets",
+                "events:TagResource",
+                "sqs:CreateQueue",
+                "sqs:GetQueueAttributes",
+                "sqs:GetQueueUrl",
+                "sqs:ListQueueTags",
+                "sqs:SetQueueAttributes",
+                "sqs:TagQueue",
+            )
+        ),
+        RequiredActions(("events:UntagResource", "sqs:UntagQueue"), "tags is set"),
+        RequiredActions(_KEY_READ_ACTIONS, "kms_key is set", optional=True),
+    ),
+    "DeleteEventQueueOperator": (
+        RequiredActions(
+            (
+                "events:DeleteRule",
+                "events:DescribeRule",
+                "events:ListTagsForResource",
+                "events:ListTargetsByRule",
+                "events:RemoveTargets",
+                "sqs:DeleteQueue",
+                "sqs:GetQueueUrl",
+                "sqs:ListQueueTags",
+            )
+        ),
+    ),
     "PutEventsOperator": _SENDING,
     "ObjectStorageToEventsOperator": _SENDING,
     "DispatchEventsOperator": (
         RequiredActions(("sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage")),
+        RequiredActions(("kms:Decrypt",), "the queue is encrypted with a key of your own"),
+    ),
+    "EventSensor": (
+        RequiredActions(("sqs:ChangeMessageVisibility", "sqs:ReceiveMessage")),
         RequiredActions(("kms:Decrypt",), "the queue is encrypted with a key of your own"),
     ),
     "@task.put_events": _SENDING,

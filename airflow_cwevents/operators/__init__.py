@@ -2,6 +2,7 @@
 
 from airflow_cwevents._declare.input_templates import Placeholder
 from airflow_cwevents.operators.dispatch import DispatchEventsOperator
+from airflow_cwevents.operators.event_queues import CreateEventQueueOperator, DeleteEventQueueOperator
 from airflow_cwevents.operators.events import PutEventsOperator
 from airflow_cwevents.operators.rules import (
     DeleteRuleOperator,
@@ -13,6 +14,8 @@ from airflow_cwevents.operators.targets import CheckTargetsOperator, PutTargetsO
 
 __all__ = [
     "CheckTargetsOperator",
+    "CreateEventQueueOperator",
+    "DeleteEventQueueOperator",
     "DeleteRuleOperator",
     "DisableRuleOperator",
     "DispatchEventsOperator",

@@ -1,0 +1,1 @@
+"""Queues for ``MessageQueueTrigger`` of apache-airflow-providers-common-messaging."""
