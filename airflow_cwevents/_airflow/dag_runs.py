@@ -23,6 +23,8 @@ _DAG_REFUSALS: Mapping[str, tuple[str, str]] = {
 }
 _PARAM_ERROR = re.compile(r"Invalid input for param (\S+): (No value passed)?")
 _SHOWN_LENGTH = 200
+# What is JSON, but cannot be sent to the supervisor: integers of more than 64 bits, lone surrogates, deep nesting.
+_UNSENDABLE = (OverflowError, RecursionError, TypeError, ValueError)
 
 
 class DagRuns:
@@ -43,9 +45,11 @@ class DagRuns:
         from airflow.sdk.exceptions import ErrorType
         from airflow.sdk.execution_time.comms import ErrorResponse, TriggerDagRun
 
-        message = TriggerDagRun(dag_id=dag_id, run_id=run_id, conf=conf, logical_date=logical_date)
         try:
-            answer = _send(message)
+            answer = _send(TriggerDagRun(dag_id=dag_id, run_id=run_id, conf=conf, logical_date=logical_date))
+        except _UNSENDABLE as error:
+            reason = f"Airflow cannot transport the conf: {type(error).__name__}"
+            raise DagRunNotStartedError(dag_id, reason, "Leave out such values in conf_template") from error
         except Exception as error:
             raise _refusal(dag_id, error) or error from error
         if isinstance(answer, ErrorResponse):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -44,6 +45,14 @@ class RunRequest:
     logical_date: datetime | None = None
 
 
+class _Environment(SandboxedEnvironment):
+    """Jinja, where ``event.detail.items`` is a member of the event rather than a method of dicts."""
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """Return a member, or else an attribute."""
+        return obj[attribute] if isinstance(obj, dict) and attribute in obj else super().getattr(obj, attribute)
+
+
 class RunTemplates:
     """
     Templates in Jinja with the variables ``event``, the payload, and ``event_id``.
@@ -56,7 +65,7 @@ class RunTemplates:
     """
 
     def __init__(self, run_id: str = DEFAULT_RUN_ID, conf: Any = None, logical_date: str | None = None) -> None:
-        self._environment = SandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
+        self._environment = _Environment(undefined=StrictUndefined, autoescape=False)
         self._run_id = self._compiled("run_id_template", run_id)
         self._conf = None if conf is None else self._compiled("conf_template", conf)
         self._logical_date = None if logical_date is None else self._compiled("logical_date", logical_date)
@@ -81,6 +90,11 @@ class RunTemplates:
         if not isinstance(conf, dict):
             reason = f"it makes a {type(conf).__name__} of the event"
             raise InvalidInputError("conf_template", reason, "Use a template that makes a dict")
+        try:
+            json.dumps(conf)
+        except (TypeError, ValueError, RecursionError) as error:
+            reason = "it makes a value of the event that is not JSON"
+            raise InvalidInputError("conf_template", reason, "Use strings, numbers, lists and dicts") from error
         return conf
 
     def _logical_date_of(self, values: Mapping[str, Any], run_id: str, received: ReceivedEvent) -> datetime | None:

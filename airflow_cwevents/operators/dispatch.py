@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from airflow_cwevents._receive.receivers import ReceiveOptions
     from airflow_cwevents._receive.routes import RouteDict, Routes
 
-MAX_RECEIVERS = 32
+# With the threads that delete and extend, as many as botocore has connections.
+MAX_RECEIVERS = 8
 
 
 class DispatchEventsOperator(CloudWatchEventsBaseOperator):
@@ -57,7 +58,7 @@ class DispatchEventsOperator(CloudWatchEventsBaseOperator):
     :param max_events: the maximum number of events, after which the task ends.
     :param linger: how long the task waits for another event before it ends, in seconds. An event that arrives within
         that time starts its run at once; later, it takes Airflow some seconds to start a task.
-    :param receivers: the maximum number of threads that receive a backlog, 1 to 32.
+    :param receivers: the maximum number of threads that receive a backlog, 1 to 8.
     :param visibility_timeout: how long a received message is hidden, in seconds; extended while the task needs it.
         After a crash, messages are received again when it ends.
     :param redelivery_delay: how long a message that stays in the queue is hidden, in seconds; twice as long each time,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 from airflow.sdk.exceptions import ErrorType
 from airflow.sdk.execution_time import comms, task_runner
@@ -103,6 +104,17 @@ def test_unreachable_server_is_no_refusal(answers: Answers, error: Exception) ->
     with pytest.raises(type(error)) as caught:
         DagRuns().start("d", "r", {})
     assert caught.value is error
+
+
+@pytest.mark.parametrize("value", [2**70, "\ud800"])
+def test_conf_that_cannot_be_sent_is_refused(monkeypatch: pytest.MonkeyPatch, value: Any) -> None:
+    def send(message: Any) -> None:
+        msgspec.msgpack.encode(message.model_dump())
+
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", SimpleNamespace(send=send), raising=False)
+    with pytest.raises(DagRunNotStartedError) as caught:
+        DagRuns().start("d", "r", {"a": value})
+    assert not caught.value.concerns_dag
 
 
 def test_runs_are_counted(answers: Answers) -> None:

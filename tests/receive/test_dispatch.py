@@ -158,6 +158,10 @@ class TestWhatStaysInTheQueue:
         assert "secret" not in warning
         assert setting.remaining == 1
 
+    def test_message_that_is_nested_too_deeply_holds_up_no_other(self, setting: Setting) -> None:
+        setting.send("[" * 5000 + "]" * 5000, event_of("a"))
+        assert setting.dispatch() == counts(started=1, kept=1)
+
     def test_kept_message_is_hidden_longer_each_time(self, setting: Setting) -> None:
         setting.runs.unavailable = {"handler"}
         setting.send(event_of("a"))

@@ -54,7 +54,7 @@ def test_templates_are_filled_by_the_event() -> None:
 
 
 def test_expression_of_a_whole_string_keeps_its_type() -> None:
-    conf = {"items": " {{ event.detail['items'] }} ", "id": "{{ '12' }}", "two": "{{ 1 }}{{ 2 }}"}
+    conf = {"items": " {{ event.detail.items }} ", "id": "{{ '12' }}", "two": "{{ 1 }}{{ 2 }}"}
     assert RunTemplates(conf=conf).request(received()).conf == {"items": ["a"], "id": "12", "two": "12"}
 
 
@@ -66,6 +66,7 @@ def test_expression_of_a_whole_string_keeps_its_type() -> None:
         ({"conf": {"a": "{{ event.detail.missing }}"}}, "conf_template"),
         ({"conf": {"a": "{{ event.detail.order + 'x' }}"}}, "conf_template"),
         ({"conf": "{{ event.detail.order }}"}, "conf_template"),
+        ({"conf": {"a": "{{ event.keys }}"}}, "conf_template"),
         ({"logical_date": "{{ event.detail.order }}"}, "logical_date"),
         ({"logical_date": "{{ event.missing }}"}, "logical_date"),
     ],
