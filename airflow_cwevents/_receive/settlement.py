@@ -78,6 +78,7 @@ class Settlement:
         self._sleep = sleep
         self._handled: list[Handled] = []
         self._kept: dict[int, list[ReceivedEvent]] = {}
+        self._logged: set[str] = set()
         #: How many events there were of each result.
         self.counts: Counter[Result] = Counter()
 
@@ -143,12 +144,14 @@ class Settlement:
         handled.lookups += 1
         if handled.lookups < MAX_LOOKUPS:
             return True
-        self._log.warning(
-            "Event %s stays in the queue: no run %s of %s appeared; another run may have its logical date",
-            handled.event.id,
-            handled.run_id,
-            ", ".join(handled.dag_ids),
-        )
+        dag_ids = ", ".join(handled.dag_ids)
+        if dag_ids not in self._logged:
+            self._logged.add(dag_ids)
+            self._log.warning(
+                "No run of %s appeared for events such as %s; other runs may have their logical dates",
+                dag_ids,
+                handled.event.id,
+            )
         self.keep(handled.event)
         return False
 
