@@ -20,6 +20,7 @@ Errors of this provider. Each carries its data as attributes, so that code need 
     ├── EventQueueNotFoundError         the queue does not exist: queue_url
     ├── EventQueueConflictError         a queue or rule of this name belongs to others: resource, owner
     ├── InvalidMessageError             a received message is not valid JSON: message_id
+    ├── DagRunNotStartedError           Airflow did not start a run for an event: dag_id, reason
     ├── ManagedRuleError                another AWS service owns the rule: rule
     ├── LimitExceededError              a quota of the account is used up: rule, quota
     ├── GrantPermissionsError           a resource policy could not be changed: target_id, resource_arn
@@ -386,6 +387,27 @@ class InvalidMessageError(CloudWatchEventsError):
             "It stays in the queue until redrive"
         )
         self.message_id = message_id
+
+
+class DagRunNotStartedError(CloudWatchEventsError):
+    """
+    Airflow did not start a run; the event's message stays in the queue.
+
+    :param dag_id: the DAG that was to run.
+    :param reason: why it was not started, without values of the event.
+    :param remedy: how to fix it.
+    :param concerns_dag: whether the DAG would start no other run either.
+    :param is_server_error: whether the API server failed, which takes long, as Airflow then retries the request.
+    """
+
+    def __init__(
+        self, dag_id: str, reason: str, remedy: str, *, concerns_dag: bool = False, is_server_error: bool = False
+    ) -> None:
+        super().__init__(f"DAG {dag_id}: {reason.removesuffix('.')}. {remedy}")
+        self.dag_id = dag_id
+        self.reason = reason
+        self.concerns_dag = concerns_dag
+        self.is_server_error = is_server_error
 
 
 class ManagedRuleError(CloudWatchEventsError):

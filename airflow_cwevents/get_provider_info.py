@@ -26,6 +26,7 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "hooks": [{"integration-name": INTEGRATION, "python-modules": ["airflow_cwevents.hooks"]}],
         "operators": [{"integration-name": INTEGRATION, "python-modules": ["airflow_cwevents.operators"]}],
+        "sensors": [{"integration-name": INTEGRATION, "python-modules": ["airflow_cwevents.sensors"]}],
         "triggers": [{"integration-name": INTEGRATION, "python-modules": ["airflow_cwevents.triggers"]}],
         "queues": ["airflow_cwevents.queues.event_queue.EventQueueProvider"],
         "transfers": [

@@ -36,6 +36,7 @@ PUBLIC = {
     "patterns",
     "queues",
     "schedules",
+    "sensors",
     "targets",
     "transfers",
     "triggers",

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import airflow_cwevents.operators
+import airflow_cwevents.sensors
 import airflow_cwevents.transfers
 from airflow_cwevents._cli.main import main
 from airflow_cwevents.exceptions import CloudWatchEventsError
@@ -23,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 OPERATORS: dict[str, type] = {
     name: getattr(module, name)
-    for module in (airflow_cwevents.operators, airflow_cwevents.transfers)
+    for module in (airflow_cwevents.operators, airflow_cwevents.sensors, airflow_cwevents.transfers)
     for name in module.__all__
     if name != "Placeholder"
 }

@@ -29,7 +29,10 @@ TRANSIENT_REQUEST_CODES: Final = frozenset(
         "ExpiredToken",
         "ExpiredTokenException",
         "InternalFailure",
+        "KmsThrottled",  # this, OverLimit and RequestThrottled are SQS's
+        "OverLimit",
         "RequestExpired",
+        "RequestThrottled",
         "RequestTimeout",
         "ServiceUnavailable",
     }

@@ -11,7 +11,6 @@ import importlib.util
 import json
 import os
 import site
-import socket
 import subprocess
 import sys
 import time
@@ -22,7 +21,14 @@ from typing import Any
 from urllib.request import ProxyHandler, build_opener
 
 from airflow_cwevents._cli.errors import CommandError
-from airflow_cwevents._cli.processes import SignalHandler, last_line, process_group, python_command, temporary_folder
+from airflow_cwevents._cli.processes import (
+    SignalHandler,
+    free_port,
+    last_line,
+    process_group,
+    python_command,
+    temporary_folder,
+)
 
 REGION = "us-east-1"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}  # the emulator takes any
@@ -108,7 +114,7 @@ class LocalAws:
     def __init__(self, folder: Path, port: int = 0) -> None:
         self._folder = folder
         self.log = folder / "ministack.log"
-        self._port = _free_port(port)
+        self._port = free_port(port)
         self.url = f"http://127.0.0.1:{self._port}"
 
     @contextmanager
@@ -167,12 +173,3 @@ class LocalAws:
             aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
         )
-
-
-def _free_port(port: int) -> int:
-    try:
-        with socket.create_server(("127.0.0.1", port)) as listener:
-            free: int = listener.getsockname()[1]
-            return free
-    except OSError as error:
-        raise CommandError(f"port {port}: {os.strerror(error.errno or 0)}. Pass another port") from error

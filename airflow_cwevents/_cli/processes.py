@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -12,6 +13,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
+
+import psutil
+
+from airflow_cwevents._cli.errors import CommandError
 
 END_SECONDS = 5.0
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -29,12 +34,27 @@ def python_command(module: str) -> list[str]:
     return [sys.executable, "-P", "-m", module]
 
 
+def free_port(port: int = 0) -> int:
+    """
+    Return a port of the loopback address on which nothing listens.
+
+    :param port: the port; 0 for any.
+    :raises CommandError: if it is in use.
+    """
+    try:
+        with socket.create_server(("127.0.0.1", port)) as listener:
+            free: int = listener.getsockname()[1]
+            return free
+    except OSError as error:
+        raise CommandError(f"port {port}: {os.strerror(error.errno or 0)}. Pass another port") from error
+
+
 @contextmanager
 def process_group(
     command: Sequence[str], log: Path, environment: Mapping[str, str], *, piped: bool = False
 ) -> Iterator[subprocess.Popen[str]]:
     """
-    Run a process in a group of its own, which Ctrl-C in the terminal does not reach; end the whole group at the end.
+    Run a process in a session of its own, which Ctrl-C in the terminal does not reach; at the end, end all of it.
 
     :param command: the command line.
     :param log: the file that the process writes to.
@@ -56,16 +76,25 @@ def process_group(
         try:
             yield process
         finally:
-            for number in (signal.SIGTERM, signal.SIGKILL):
-                signal_group(process, number)
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(END_SECONDS)
+            signal_group(process, signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(END_SECONDS)
+            kill_session(process)
 
 
 def signal_group(process: subprocess.Popen[str], number: signal.Signals) -> None:
     """Send a signal to a process and to those that it started, as far as they still run."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, number)
+
+
+def kill_session(process: subprocess.Popen[str]) -> None:
+    """Kill a process and all that it started, also those in groups of their own, as Airflow's tasks are."""
+    for pid in psutil.pids():
+        with suppress(OSError):  # it ended meanwhile, or belongs to somebody else
+            if os.getsid(pid) == process.pid:
+                os.kill(pid, signal.SIGKILL)
+    process.wait()
 
 
 def last_line(log: Path) -> str:

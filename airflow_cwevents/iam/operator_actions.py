@@ -126,6 +126,14 @@ OPERATOR_NEEDS: dict[str, tuple[RequiredActions, ...]] = {
     ),
     "PutEventsOperator": _SENDING,
     "ObjectStorageToEventsOperator": _SENDING,
+    "DispatchEventsOperator": (
+        RequiredActions(("sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage")),
+        RequiredActions(("kms:Decrypt",), "the queue is encrypted with a key of your own"),
+    ),
+    "EventSensor": (
+        RequiredActions(("sqs:ChangeMessageVisibility", "sqs:ReceiveMessage")),
+        RequiredActions(("kms:Decrypt",), "the queue is encrypted with a key of your own"),
+    ),
     "@task.put_events": _SENDING,
     "EventQueueTrigger": (
         RequiredActions(("sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage")),

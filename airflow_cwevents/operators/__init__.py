@@ -1,6 +1,7 @@
 """Operators: thin, parameters in, one call of the hook, result out; and placeholders for the templates of targets."""
 
 from airflow_cwevents._declare.input_templates import Placeholder
+from airflow_cwevents.operators.dispatch import DispatchEventsOperator
 from airflow_cwevents.operators.event_queues import CreateEventQueueOperator, DeleteEventQueueOperator
 from airflow_cwevents.operators.events import PutEventsOperator
 from airflow_cwevents.operators.rules import (
@@ -17,6 +18,7 @@ __all__ = [
     "DeleteEventQueueOperator",
     "DeleteRuleOperator",
     "DisableRuleOperator",
+    "DispatchEventsOperator",
     "EnableRuleOperator",
     "Placeholder",
     "PutEventsOperator",

@@ -15,13 +15,13 @@ from airflow_cwevents._cli.processes import SIGNALS, SignalHandler, process_grou
 STUBBORN = """
 import signal, subprocess, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"], process_group=0)
 print(child.pid, flush=True)
 time.sleep(3600)
 """
 
 
-def test_whole_process_group_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_that_a_process_started_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("airflow_cwevents._cli.processes.END_SECONDS", 0.1)
     with process_group([sys.executable, "-c", STUBBORN], tmp_path / "log", os.environ, piped=True) as process:
         assert process.stdout

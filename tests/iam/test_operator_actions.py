@@ -9,7 +9,7 @@ import botocore.client
 import botocore.session
 import pytest
 
-from airflow_cwevents import operators, transfers
+from airflow_cwevents import operators, sensors, transfers
 from airflow_cwevents.decorators.put_events import PutEventsDecoratedOperator
 from airflow_cwevents.exceptions import TargetCheckError
 from airflow_cwevents.hooks import CloudWatchEventsHook
@@ -61,7 +61,7 @@ def when(name: str, action: str) -> set[str]:
 
 
 def test_every_operator_is_listed() -> None:
-    names = {*operators.__all__, *transfers.__all__, PutEventsDecoratedOperator.custom_operator_name}
+    names = {*operators.__all__, *sensors.__all__, *transfers.__all__, PutEventsDecoratedOperator.custom_operator_name}
     assert set(OPERATOR_NEEDS) == names - {"Placeholder"} | {"EventQueueTrigger"}
 
 
@@ -103,6 +103,7 @@ def test_actions_exist() -> None:
         ),
         ("PutEventsOperator", {"events:PutEvents"}),
         ("ObjectStorageToEventsOperator", {"events:PutEvents"}),
+        ("EventSensor", {"sqs:ChangeMessageVisibility", "sqs:ReceiveMessage"}),
         ("@task.put_events", {"events:PutEvents"}),
         ("EventQueueTrigger", {"sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage"}),
     ],

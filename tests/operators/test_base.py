@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG, BaseOperator
 
-from airflow_cwevents import operators, transfers
+from airflow_cwevents import operators, sensors, transfers
 from airflow_cwevents._airflow.compat import AirflowFailException
 from airflow_cwevents._airflow.failures import no_retry_if_permanent
 from airflow_cwevents._airflow.parameters import as_bool, as_list, as_number, is_literal
@@ -39,18 +39,23 @@ OPERATORS: dict[type[CloudWatchEventsBaseOperator], dict[str, Any]] = {
     operators.RemoveTargetsOperator: {"rule": "r"},
     operators.CheckTargetsOperator: {"rule": "r"},
     operators.PutEventsOperator: {"entries": [ENTRY]},
+    operators.DispatchEventsOperator: {"queue_url": "https://sqs.us-east-1.amazonaws.com/1/q", "trigger_dag_id": "d"},
+    sensors.EventSensor: {"queue_url": "https://sqs.us-east-1.amazonaws.com/1/q"},
     transfers.ObjectStorageToEventsOperator: {"path": __file__},
     PutEventsDecoratedOperator: {"python_callable": lambda: [ENTRY]},
 }
 # Values to map over for parameters whose literals are validated.
 MAPPED = {
     "event_pattern": {"source": ["s"]},
+    "min_events": 2,
     "schedule_expression": "rate(2 days)",
     "state": "ENABLED",
     "tags": {"team": "data"},
+    "routes": None,  # there is a trigger_dag_id already
+    "match": "all",
 }
 # Parameters that users cannot template.
-NOT_TEMPLATED = {"python_callable"}
+NOT_TEMPLATED = {"python_callable", "run_id_template", "conf_template", "logical_date", "deferrable", "poke_interval"}
 INSTEAD_OF_ENTRIES: dict[type, set[str]] = {PutEventsDecoratedOperator: {"entries"}}
 
 
@@ -74,7 +79,7 @@ each_operator = pytest.mark.parametrize("cls", OPERATORS, ids=lambda cls: cls.__
 
 class TestEveryOperator:
     def test_every_operator_is_tested(self) -> None:
-        exported = {getattr(folder, name) for folder in (operators, transfers) for name in folder.__all__}
+        exported = {getattr(folder, name) for folder in (operators, sensors, transfers) for name in folder.__all__}
         assert exported | {PutEventsDecoratedOperator} == {*OPERATORS, operators.Placeholder}
 
     @each_operator

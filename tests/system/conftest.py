@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from importlib import import_module
 from typing import Any
 
@@ -13,6 +14,7 @@ from airflow.sdk import DAG
 from airflow_cwevents._cli.demo.airflow_run import prepare_database
 from airflow_cwevents._cli.demo.run import example_dags_folder
 from airflow_cwevents._cli.local_aws import LocalAws
+from tests.system.airflow_processes import RealAirflow, Server, server_with_template
 
 RunDag = Callable[..., Any]
 
@@ -59,3 +61,52 @@ def run_dag(airflow_database: None, example_dags: dict[str, Any]) -> RunDag:
         return example_dags[dag_id].test(run_conf=conf)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def database_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Server]]:
+    """A function that returns the server of a kind of database, started once, with Airflow's tables as a template."""
+    servers: dict[str, Server] = {}
+    with ExitStack() as stack:
+
+        def server(kind: str) -> Server:
+            if kind not in servers:
+                servers[kind] = server_with_template(stack, kind, tmp_path_factory.mktemp(kind))
+            return servers[kind]
+
+        yield server
+
+
+@pytest.fixture(scope="module")
+def airflow_connections(local_aws: LocalAws) -> Mapping[str, str]:
+    """The connections of ``real_airflow`` by id; a module that needs others overrides this fixture."""
+    return {"aws_default": local_aws.connection}
+
+
+@pytest.fixture(scope="module")
+def airflow_settings() -> Mapping[str, str]:
+    """Environment variables of ``real_airflow``; a module that needs some overrides this fixture."""
+    return {}
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def airflow_of_module(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    database_server: Callable[[str], Server],
+    airflow_connections: Mapping[str, str],
+    airflow_settings: Mapping[str, str],
+) -> Iterator[RealAirflow]:
+    """A real Airflow on each kind of database."""
+    folder = tmp_path_factory.mktemp(f"airflow-{request.param}")
+    database = database_server(request.param).create(folder)
+    with RealAirflow(folder, database, airflow_connections, airflow_settings) as airflow:
+        airflow.start_all()
+        yield airflow
+
+
+@pytest.fixture
+def real_airflow(airflow_of_module: RealAirflow) -> RealAirflow:
+    """A real Airflow of several processes on each kind of database, shared by a module's tests, all of it running."""
+    airflow_of_module.restart_killed()
+    return airflow_of_module

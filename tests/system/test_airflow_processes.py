@@ -1,0 +1,69 @@
+"""The harness of the other tests: an Airflow of processes, which can be killed and started again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from airflow_cwevents._cli.local_airflow import COMPONENTS
+from tests.system.airflow_processes import RealAirflow, Server
+
+DAG_FILE = """
+from datetime import timedelta
+
+from airflow.providers.standard.sensors.time_delta import TimeDeltaSensor
+from airflow.sdk import DAG, task
+
+with DAG("wait_and_answer", schedule=None, params={"question": 0}):
+
+    @task
+    def answer(params):
+        return params["question"] * 2
+
+    TimeDeltaSensor(task_id="wait", delta=timedelta(seconds=1), deferrable=True) >> answer()
+"""
+
+
+def finished(airflow: RealAirflow, count: int) -> bool:
+    return airflow.states("wait_and_answer") == ["success"] * count
+
+
+def test_killed_processes_go_on_when_started_again(real_airflow: RealAirflow) -> None:
+    real_airflow.add_dag_file("wait_and_answer", DAG_FILE)
+    real_airflow.trigger_run("wait_and_answer", "first", {"question": 21})
+    real_airflow.wait_for(lambda: finished(real_airflow, 1))
+    assert real_airflow.tasks("wait_and_answer", "first") == {"wait": "success", "answer": "success"}
+    assert real_airflow.result("wait_and_answer", "first", "answer") == 42
+
+    for component in COMPONENTS:
+        real_airflow.kill(component)
+    real_airflow.restart_killed()
+    real_airflow.trigger_run("wait_and_answer", "second", {"question": 1})
+    real_airflow.wait_for(lambda: finished(real_airflow, 2))
+    runs = real_airflow.runs("wait_and_answer")
+    assert [(run["dag_run_id"], run["conf"]) for run in runs] == [
+        ("first", {"question": 21}),
+        ("second", {"question": 1}),
+    ]
+
+
+def test_nothing_is_left_running(tmp_path: Path, database_server: Callable[[str], Server]) -> None:
+    with RealAirflow(tmp_path, database_server("sqlite").create(tmp_path)) as airflow:
+        airflow.start_process("api-server")
+        airflow.start_process("scheduler")
+        airflow.kill_alone("scheduler")
+        airflow.start_process("triggerer", "triggerer-2")
+        pids = [airflow.pid("api-server"), airflow.pid("triggerer-2")]
+        assert all(psutil.pid_exists(pid) for pid in pids)
+    home = f"AIRFLOW_HOME={tmp_path}"
+    left = [pid for pid in psutil.pids() if home in environment_of(pid)]
+    assert left == []
+
+
+def environment_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/environ").read_text()
+    except OSError:
+        return ""
