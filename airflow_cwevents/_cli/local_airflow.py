@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.error import HTTPError
+from urllib.parse import quote
 from urllib.request import ProxyHandler, Request, build_opener
 
 from airflow_cwevents._cli.errors import CommandError
@@ -178,6 +179,17 @@ class LocalAirflow:
         :return: the runs, as the REST API describes them, the oldest first; none if the DAG is not there yet.
         """
         return list(self._runs(dag_id))
+
+    def result(self, dag_id: str, run_id: str, task_id: str) -> Any:
+        """
+        Return what a task returned.
+
+        :param dag_id: the id of its DAG.
+        :param run_id: the id of the run.
+        :param task_id: its id.
+        """
+        path = f"/dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances/{task_id}/xcomEntries/return_value"
+        return self.request("GET", f"{path}?stringify=false")["value"]
 
     def _runs(self, dag_id: str) -> Iterator[dict[str, Any]]:
         total, offset = 1, 0

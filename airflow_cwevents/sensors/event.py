@@ -7,10 +7,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.configuration import conf
-from airflow.exceptions import AirflowException
 from airflow.sdk import BaseSensorOperator
 from airflow.sdk.bases.sensor import PokeReturnValue
 
+from airflow_cwevents._airflow.compat import AirflowException
 from airflow_cwevents._airflow.failures import no_retry_if_permanent, permanent_errors_fail
 from airflow_cwevents._airflow.parameters import as_integer
 from airflow_cwevents._aws.limits import MAX_VISIBILITY_SECONDS, MAX_WAIT_SECONDS
@@ -146,7 +146,7 @@ class EventSensor(CloudWatchEventsBaseOperator, BaseSensorOperator):
         pattern = self._pattern()
         trigger = EventSensorTrigger(
             self.queue_url,
-            pattern and pattern.to_json(),
+            pattern.to_json() if pattern else None,
             self._min_events(),
             self.poke_interval,
             aws_conn_id=self.aws_conn_id,

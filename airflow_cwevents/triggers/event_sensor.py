@@ -68,7 +68,7 @@ class EventSensorTrigger(BaseTrigger):
         verify: bool | str | None = None,
         botocore_config: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.queue_url = queue_url
         self.event_pattern = event_pattern
         self.min_events = min_events
@@ -107,12 +107,12 @@ class EventSensorTrigger(BaseTrigger):
                 complete = await loop.run_in_executor(pool, collector.collect, self.wait_seconds)
             except Exception as error:
                 if not collector.may_continue(error):
-                    return TriggerEvent({"error": str(error)})
+                    return TriggerEvent({"error": str(error)})  # type: ignore[no-untyped-call]
                 await self.sleep(outage.failed(error))
                 continue
             outage.ended()
             if complete:
-                return TriggerEvent(CollectedEvents(events=collector.events))
+                return TriggerEvent(CollectedEvents(events=collector.events))  # type: ignore[no-untyped-call]
             if collector.has_unwanted:
                 await self.sleep(self.poke_interval)
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from airflow.exceptions import AirflowException
 
+from airflow_cwevents._airflow.compat import AirflowException
 from airflow_cwevents._receive.queue import MessageQueue
 from airflow_cwevents.exceptions import EventQueueNotFoundError, InvalidEventPatternError, InvalidInputError
 from airflow_cwevents.hooks import CloudWatchEventsHook

@@ -276,11 +276,6 @@ class RealAirflow(LocalAirflow):
         sql = "select task_id, state from task_instance where dag_id = ? and run_id = ?"
         return dict(self.query(sql, dag_id, run_id))
 
-    def result(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
-        """Return a task's XCom."""
-        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}?stringify=false"
-        return self.request("GET", path)["value"]
-
     def trigger_run(self, dag_id: str, run_id: str, conf: Mapping[str, Any] | None = None) -> None:
         """Start a run of a DAG, as a user does; wait until the DAG is there."""
         self.wait_for(lambda: self.query("select 1 from dag where dag_id = ? and not is_stale", dag_id))
