@@ -5,7 +5,7 @@ from __future__ import annotations
 try:
     from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowOptionalProviderFeatureException
 except ImportError:  # Airflow 3.1
-    from airflow.exceptions import (  # type: ignore[no-redef]
+    from airflow.exceptions import (  # type: ignore[attr-defined,no-redef]
         AirflowException,
         AirflowFailException,
         AirflowOptionalProviderFeatureException,

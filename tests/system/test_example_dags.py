@@ -25,6 +25,10 @@ ROOT = Path(__file__).parents[2]
 DAG_IDS = {
     "example_cwevents",
     "example_cwevents_cleanup",
+    "example_cwevents_dispatch",
+    "example_cwevents_dispatch_cleanup",
+    "example_cwevents_dispatch_order",
+    "example_cwevents_dispatch_send",
     "example_cwevents_quickstart",
     "example_cwevents_request_reply",
     "example_cwevents_rule_lifecycle",
