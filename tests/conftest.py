@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -53,6 +54,11 @@ os.environ.update(
     AWS_EC2_METADATA_DISABLED="true",
     NO_PROXY="127.0.0.1",
 )
+
+
+def pytest_configure() -> None:
+    """Let SIGTERM, as of ``timeout``, interrupt the tests like Ctrl-C, so that fixtures end what they started."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -148,6 +148,23 @@ def test_deferrable_passes_everything_to_the_trigger() -> None:
     )
 
 
+@pytest.mark.parametrize("min_events", [1, 2])
+def test_event_that_is_there_needs_no_triggerer(hook: CloudWatchEventsHook, url: str, min_events: int) -> None:
+    send(hook, url, event_of(0))
+    task = sensor(url, deferrable=True, min_events=min_events)
+    if min_events == 1:
+        assert task.execute({}) == [event_of(0)]
+    else:
+        with pytest.raises(TaskDeferred):
+            task.execute({})
+    assert visible(hook, url) == 1
+
+
+def test_nothing_there_defers(url: str) -> None:
+    with pytest.raises(TaskDeferred):
+        sensor(url, deferrable=True).execute({})
+
+
 def resumed(task: EventSensor, event: Any) -> Any:
     return task.resume_execution("execute_complete", {"event": event}, {})
 
