@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.error import HTTPError
+from urllib.error import HTTPError, URLError
 from urllib.parse import quote
 from urllib.request import ProxyHandler, Request, build_opener
 
@@ -112,7 +112,7 @@ class LocalAirflow:
         :raises CommandError: if a process ends meanwhile, or it takes too long.
         """
         give_up_at = time.monotonic() + seconds
-        while not (result := found()):
+        while not (result := _unless_busy(found)):
             self._check_processes()
             if time.monotonic() > give_up_at:
                 raise CommandError(f"Airflow took longer than {seconds:g} s")
@@ -203,3 +203,15 @@ class LocalAirflow:
                 return
             yield from page["dag_runs"]
             total, offset = page["total_entries"], offset + _PAGE
+
+
+def _unless_busy(found: Callable[[], Found]) -> Found | None:
+    """Call a function; return None if the API server does not answer, or has an error, as when SQLite is locked."""
+    try:
+        return found()
+    except HTTPError as error:
+        if error.code < 500:
+            raise
+    except (URLError, TimeoutError, ConnectionError):
+        pass
+    return None

@@ -67,9 +67,10 @@ def clean(tmp_path: Path, environment: dict[str, str]) -> Iterator[None]:
 
 
 def _environment(process: psutil.Process) -> str:
+    """Return a process's environment, and its log: Airflow's API server overwrites its environment."""
     try:
-        return str(process.environ())
-    except psutil.Error:
+        return f"{process.environ()} {os.readlink(f'/proc/{process.pid}/fd/2')}"
+    except (OSError, psutil.Error):
         return ""
 
 
