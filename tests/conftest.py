@@ -59,6 +59,11 @@ os.environ.update(
 )
 
 
+def pytest_configure() -> None:
+    """Let SIGTERM, as of ``timeout``, interrupt the tests like Ctrl-C, so that fixtures end what they started."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start with the system tests, which take longest, so that the other processes work until the end."""
     items.sort(key=lambda item: "system" not in item.path.parts)

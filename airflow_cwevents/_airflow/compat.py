@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 try:
-    from airflow.sdk.exceptions import AirflowFailException, AirflowOptionalProviderFeatureException
+    from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowOptionalProviderFeatureException
 except ImportError:  # Airflow 3.1
-    from airflow.exceptions import (  # type: ignore[no-redef]
+    from airflow.exceptions import (  # type: ignore[attr-defined,no-redef]
+        AirflowException,
         AirflowFailException,
         AirflowOptionalProviderFeatureException,
     )
@@ -15,4 +16,4 @@ try:
 except ImportError:  # Airflow 3.1
     from airflow.utils.operator_helpers import determine_kwargs  # type: ignore[attr-defined]
 
-__all__ = ["AirflowFailException", "AirflowOptionalProviderFeatureException", "determine_kwargs"]
+__all__ = ["AirflowException", "AirflowFailException", "AirflowOptionalProviderFeatureException", "determine_kwargs"]

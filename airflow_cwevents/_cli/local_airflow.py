@@ -14,7 +14,8 @@ from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.error import HTTPError
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote
 from urllib.request import ProxyHandler, Request, build_opener
 
 from airflow_cwevents._cli.errors import CommandError
@@ -111,7 +112,7 @@ class LocalAirflow:
         :raises CommandError: if a process ends meanwhile, or it takes too long.
         """
         give_up_at = time.monotonic() + seconds
-        while not (result := found()):
+        while not (result := _unless_busy(found)):
             self._check_processes()
             if time.monotonic() > give_up_at:
                 raise CommandError(f"Airflow took longer than {seconds:g} s")
@@ -179,6 +180,17 @@ class LocalAirflow:
         """
         return list(self._runs(dag_id))
 
+    def result(self, dag_id: str, run_id: str, task_id: str) -> Any:
+        """
+        Return what a task returned.
+
+        :param dag_id: the id of its DAG.
+        :param run_id: the id of the run.
+        :param task_id: its id.
+        """
+        path = f"/dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances/{task_id}/xcomEntries/return_value"
+        return self.request("GET", f"{path}?stringify=false")["value"]
+
     def _runs(self, dag_id: str) -> Iterator[dict[str, Any]]:
         total, offset = 1, 0
         while offset < total:
@@ -191,3 +203,15 @@ class LocalAirflow:
                 return
             yield from page["dag_runs"]
             total, offset = page["total_entries"], offset + _PAGE
+
+
+def _unless_busy(found: Callable[[], Found]) -> Found | None:
+    """Call a function; return None if the API server does not answer, or has an error, as when SQLite is locked."""
+    try:
+        return found()
+    except HTTPError as error:
+        if error.code < 500:
+            raise
+    except (URLError, TimeoutError, ConnectionError):
+        pass
+    return None

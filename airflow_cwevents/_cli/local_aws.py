@@ -161,6 +161,20 @@ class LocalAws:
         extra = {"region_name": self.region, "endpoint_url": self.url}
         return json.dumps({"conn_type": "aws", "login": "test", "password": "test", "extra": extra})
 
+    def airflow_environment(self, folder: Path) -> dict[str, str]:
+        """
+        Return environment variables for an Airflow whose AWS this is, and that can reach no other.
+
+        :param folder: the folder for its home directory and temporary files.
+        """
+        return {
+            **clean_environment(folder),
+            **CREDENTIALS,
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_DEFAULT_REGION": self.region,
+            "AIRFLOW_CONN_AWS_DEFAULT": self.connection,
+        }
+
     def client(self, service_name: str) -> Any:
         """Return a boto3 client for it; the environment has no influence on it."""
         import boto3

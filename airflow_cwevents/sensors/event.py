@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from airflow.configuration import conf
-from airflow.exceptions import AirflowException
 from airflow.sdk import BaseSensorOperator
 from airflow.sdk.bases.sensor import PokeReturnValue
 
+from airflow_cwevents._airflow.compat import AirflowException
 from airflow_cwevents._airflow.failures import no_retry_if_permanent, permanent_errors_fail
 from airflow_cwevents._airflow.parameters import as_integer
 from airflow_cwevents._aws.limits import MAX_VISIBILITY_SECONDS, MAX_WAIT_SECONDS
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from airflow.sdk import BaseOperatorLink, Context
 
     from airflow_cwevents._receive.collection import EventCollector
+
+
+# How long a worker waits before it defers: events that are there, or on their way, need no triggerer. In seconds.
+FIRST_WAIT_SECONDS = 5
 
 
 class EventSensor(CloudWatchEventsBaseOperator, BaseSensorOperator):
@@ -97,13 +101,16 @@ class EventSensor(CloudWatchEventsBaseOperator, BaseSensorOperator):
         :param context: the task's context.
         :return: the events.
         """
-        if self.deferrable:
-            self._defer()
         try:
-            events: list[Any] = super().execute(context)
+            if not self.deferrable:
+                events: list[Any] = super().execute(context)
+                return events
+            # more events would be put back, and the trigger would receive them once more
+            if self._min_events() == 1 and (found := self._collect(min(FIRST_WAIT_SECONDS, self.wait_seconds))):
+                return found
         finally:
             self._put_back()
-        return events
+        return self._defer()
 
     def poke(self, context: Context) -> PokeReturnValue:
         """
@@ -112,15 +119,8 @@ class EventSensor(CloudWatchEventsBaseOperator, BaseSensorOperator):
         :param context: the task's context.
         :return: the events, if there are enough.
         """
-        collector = self._collector = self._collector or self._new_collector()
-        try:
-            complete = collector.collect(self.wait_seconds)
-        except Exception as error:
-            if not collector.may_continue(error):
-                raise
-            self.log.warning("Cannot receive messages, trying again: %s", error)
-            return PokeReturnValue(is_done=False)
-        return PokeReturnValue(is_done=complete, xcom_value=collector.events)
+        events = self._collect(self.wait_seconds)
+        return PokeReturnValue(is_done=bool(events), xcom_value=events)
 
     def execute_complete(self, context: Context, event: Mapping[str, Any]) -> list[Any]:
         """
@@ -140,13 +140,25 @@ class EventSensor(CloudWatchEventsBaseOperator, BaseSensorOperator):
         """Put back the messages of the events that were collected."""
         self._put_back()
 
-    def _defer(self) -> None:
+    def _collect(self, wait_seconds: int) -> list[Any] | None:
+        """Return the events, or None if there are not enough yet."""
+        collector = self._collector = self._collector or self._new_collector()
+        try:
+            complete = collector.collect(wait_seconds)
+        except Exception as error:
+            if not collector.may_continue(error):
+                raise
+            self.log.warning("Cannot receive messages, trying again: %s", error)
+            return None
+        return collector.events if complete else None
+
+    def _defer(self) -> NoReturn:
         from airflow_cwevents.triggers import EventSensorTrigger
 
         pattern = self._pattern()
         trigger = EventSensorTrigger(
             self.queue_url,
-            pattern and pattern.to_json(),
+            pattern.to_json() if pattern else None,
             self._min_events(),
             self.poke_interval,
             aws_conn_id=self.aws_conn_id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,9 @@ from airflow_cwevents._receive.outage import Outage
 if TYPE_CHECKING:
     from airflow_cwevents._receive.collection import EventCollector
 
+# Airflow's scheduler may fail a task that resumes within seconds after it deferred, as it then takes the end of the
+# deferring process for the end of the resumed one: https://github.com/apache/airflow/issues/72716
+MIN_DEFERRED_SECONDS = 10.0
 _PARAMETERS = (
     "queue_url",
     "event_pattern",
@@ -68,7 +72,7 @@ class EventSensorTrigger(BaseTrigger):
         verify: bool | str | None = None,
         botocore_config: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.queue_url = queue_url
         self.event_pattern = event_pattern
         self.min_events = min_events
@@ -86,6 +90,7 @@ class EventSensorTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield one event: ``events``, or an ``error`` that the task raises."""
         pool = ThreadPoolExecutor(1, thread_name_prefix="event-sensor")
+        began_at = time.monotonic()
         try:
             # a thread of sync_to_async, as on Airflow 3.1 connections can only be looked up there
             collector = await sync_to_async(self._collector)()
@@ -95,6 +100,7 @@ class EventSensorTrigger(BaseTrigger):
                 # if this coroutine was cancelled, the thread does it after the request that is in flight
                 putting_back = pool.submit(collector.put_back)
             await asyncio.wrap_future(putting_back)
+            await self.sleep(max(0.0, began_at + MIN_DEFERRED_SECONDS - time.monotonic()))
             yield outcome
         finally:
             pool.shutdown(wait=False)
@@ -107,12 +113,12 @@ class EventSensorTrigger(BaseTrigger):
                 complete = await loop.run_in_executor(pool, collector.collect, self.wait_seconds)
             except Exception as error:
                 if not collector.may_continue(error):
-                    return TriggerEvent({"error": str(error)})
+                    return TriggerEvent({"error": str(error)})  # type: ignore[no-untyped-call]
                 await self.sleep(outage.failed(error))
                 continue
             outage.ended()
             if complete:
-                return TriggerEvent(CollectedEvents(events=collector.events))
+                return TriggerEvent(CollectedEvents(events=collector.events))  # type: ignore[no-untyped-call]
             if collector.has_unwanted:
                 await self.sleep(self.poke_interval)
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from airflow.exceptions import AirflowException
 
+from airflow_cwevents._airflow.compat import AirflowException
 from airflow_cwevents._receive.queue import MessageQueue
 from airflow_cwevents.exceptions import EventQueueNotFoundError, InvalidEventPatternError, InvalidInputError
 from airflow_cwevents.hooks import CloudWatchEventsHook
@@ -146,6 +146,23 @@ def test_deferrable_passes_everything_to_the_trigger() -> None:
             "botocore_config": {"read_timeout": 30},
         },
     )
+
+
+@pytest.mark.parametrize("min_events", [1, 2])
+def test_event_that_is_there_needs_no_triggerer(hook: CloudWatchEventsHook, url: str, min_events: int) -> None:
+    send(hook, url, event_of(0))
+    task = sensor(url, deferrable=True, min_events=min_events)
+    if min_events == 1:
+        assert task.execute({}) == [event_of(0)]
+    else:
+        with pytest.raises(TaskDeferred):
+            task.execute({})
+    assert visible(hook, url) == 1
+
+
+def test_nothing_there_defers(url: str) -> None:
+    with pytest.raises(TaskDeferred):
+        sensor(url, deferrable=True).execute({})
 
 
 def resumed(task: EventSensor, event: Any) -> Any:

@@ -26,7 +26,7 @@ RECOVERY_SETTINGS = {
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "2",
     "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "5",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "2",
-    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
     "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "5",
 }
@@ -275,11 +275,6 @@ class RealAirflow(LocalAirflow):
         """Return the states of a run's tasks, by task id."""
         sql = "select task_id, state from task_instance where dag_id = ? and run_id = ?"
         return dict(self.query(sql, dag_id, run_id))
-
-    def result(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
-        """Return a task's XCom."""
-        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}?stringify=false"
-        return self.request("GET", path)["value"]
 
     def trigger_run(self, dag_id: str, run_id: str, conf: Mapping[str, Any] | None = None) -> None:
         """Start a run of a DAG, as a user does; wait until the DAG is there."""

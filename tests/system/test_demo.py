@@ -67,9 +67,10 @@ def clean(tmp_path: Path, environment: dict[str, str]) -> Iterator[None]:
 
 
 def _environment(process: psutil.Process) -> str:
+    """Return a process's environment, and its log: Airflow's API server overwrites its environment."""
     try:
-        return str(process.environ())
-    except psutil.Error:
+        return f"{process.environ()} {os.readlink(f'/proc/{process.pid}/fd/2')}"
+    except (OSError, psutil.Error):
         return ""
 
 
@@ -90,16 +91,32 @@ def test_event_is_shown_as_the_function_received_it(environment: dict[str, str],
 
 
 @pytest.mark.usefixtures("clean")
+def test_events_start_dag_runs(environment: dict[str, str]) -> None:
+    run = subprocess.run([*COMMAND, "--receive"], env=environment, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
+    sent = re.findall(r"^  sent event  (.*)$", run.stdout, re.MULTILINE)
+    started = re.findall(r"^  event__(\S+)  success  (.*)$", run.stdout, re.MULTILINE)
+    assert len(sent) == 3
+    assert {event_id: json.loads(detail) for event_id, detail in started} == {
+        event_id: {"number": number, "amount": 100 * number} for number, event_id in enumerate(sent, 1)
+    }
+    assert run.stdout.endswith("Nothing was left behind.\n")
+
+
+@pytest.mark.usefixtures("clean")
 @pytest.mark.parametrize(
-    ("when", "number"),
+    ("options", "when", "number"),
     [
-        ("Starting a local AWS", signal.SIGHUP),
-        ("Starting Airflow", signal.SIGINT),
-        ("Running DAG", signal.SIGTERM),
+        ([], "Starting a local AWS", signal.SIGHUP),
+        ([], "Starting Airflow", signal.SIGINT),
+        ([], "Running DAG", signal.SIGTERM),
+        (["--receive"], "Starting Airflow", signal.SIGINT),
+        (["--receive"], "waits for events", signal.SIGTERM),
     ],
 )
-def test_signal_interrupts(environment: dict[str, str], when: str, number: signal.Signals) -> None:
-    process = subprocess.Popen(COMMAND, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def test_signal_interrupts(environment: dict[str, str], options: list[str], when: str, number: signal.Signals) -> None:
+    command = [*COMMAND, *options]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout
     assert any(when in line for line in process.stdout)
     process.send_signal(number)

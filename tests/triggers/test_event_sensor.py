@@ -22,6 +22,7 @@ def url(aws: None, hook: CloudWatchEventsHook) -> str:
 @pytest.fixture
 def trigger(url: str, monkeypatch: pytest.MonkeyPatch) -> EventSensorTrigger:
     monkeypatch.setattr(EventSensorTrigger, "wait_seconds", 0)
+    monkeypatch.setattr("airflow_cwevents.triggers.event_sensor.MIN_DEFERRED_SECONDS", 0)
     return EventSensorTrigger(url, '{"source":["shop"]}', min_events=2, poke_interval=7, aws_conn_id=None)
 
 
@@ -56,14 +57,27 @@ def test_messages_of_others_are_not_received_again_at_once(
 
     def later(seconds: float) -> None:
         slept.append(seconds)
-        send(hook, trigger.queue_url, event_of(len(slept)))
+        if seconds:
+            send(hook, trigger.queue_url, event_of(len(slept)))
 
     on_sleep(monkeypatch, later)
     send(hook, trigger.queue_url, event_of(0, "other"))
     (payload,) = asyncio.run(outcomes(trigger))
     assert payload == {"events": [event_of(1), event_of(2)]}
-    assert slept == [7, 7]
+    assert slept == [7, 7, 0]
     assert visible(hook, trigger.queue_url) == 3
+
+
+def test_task_stays_deferred_until_the_scheduler_knows(
+    hook: CloudWatchEventsHook, trigger: EventSensorTrigger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or Airflow may fail it: https://github.com/apache/airflow/issues/72716."""
+    slept: list[float] = []
+    on_sleep(monkeypatch, slept.append)
+    monkeypatch.setattr("airflow_cwevents.triggers.event_sensor.MIN_DEFERRED_SECONDS", 10_000)
+    send(hook, trigger.queue_url, event_of(0), event_of(1))
+    asyncio.run(outcomes(trigger))
+    assert 9_000 < slept[0] <= 10_000
 
 
 def test_missing_queue_fails_after_a_few_attempts(trigger: EventSensorTrigger, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,7 +86,7 @@ def test_missing_queue_fails_after_a_few_attempts(trigger: EventSensorTrigger, m
     trigger.queue_url += "-missing"
     (payload,) = asyncio.run(outcomes(trigger))
     assert f"Queue {trigger.queue_url} does not exist" in payload["error"]
-    assert len(slept) == 4
+    assert len(slept) == 5
 
 
 def test_queue_that_appears_late_is_used(
@@ -80,7 +94,9 @@ def test_queue_that_appears_late_is_used(
 ) -> None:
     trigger.queue_url += "-late"
 
-    def create(_: float) -> None:
+    def create(seconds: float) -> None:
+        if not seconds:
+            return
         hook.client("sqs").create_queue(QueueName="q-late")
         send(hook, trigger.queue_url, event_of(0), event_of(1))
 

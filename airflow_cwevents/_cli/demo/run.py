@@ -2,8 +2,8 @@
 ``airflow-cwevents demo``: AWS's tutorial "Sending events to CloudWatch Events", on this machine.
 
 It starts a local AWS (ministack), creates what the tutorial asks for beforehand, runs ``example_cwevents`` in a real
-Airflow, and shows the event as the Lambda function received it. Everything lives in a temporary folder and two process
-groups, which are removed at the end, however it ends.
+Airflow, and shows the event as the Lambda function received it. With ``--receive``, events start DAG runs instead, see
+``receive.py``. Everything lives in a temporary folder and processes, which are removed at the end, however it ends.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Timer
 
+from airflow_cwevents._cli.demo.receive import ReceivingDemo
 from airflow_cwevents._cli.errors import CommandError
-from airflow_cwevents._cli.local_aws import CREDENTIALS, LocalAws, clean_environment, require_ministack
+from airflow_cwevents._cli.local_aws import LocalAws, require_ministack
 from airflow_cwevents._cli.processes import (
     SignalHandler,
     last_line,
@@ -36,6 +38,8 @@ AIRFLOW_SECONDS = 300.0
 FAILED = 1
 INTERRUPTED = 130
 
+Scenario = Callable[[SignalHandler, Path], None]
+
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """
@@ -44,21 +48,23 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     :param commands: the subparsers of ``airflow-cwevents``.
     """
     demo = commands.add_parser("demo", help="send an event to a Lambda function, from Airflow, on a local AWS")
-    demo.set_defaults(run=lambda _: run_demo())
+    demo.add_argument("--receive", action="store_true", help="instead, let events start DAG runs")
+    demo.set_defaults(run=lambda options: run_demo(receive=options.receive))
 
 
-def run_demo() -> int:
+def run_demo(*, receive: bool = False) -> int:
     """
     Run the demo, and report its progress on standard output.
 
-    :return: the exit status: 0 if the function received the event.
+    :param receive: whether to let events start DAG runs, instead of the tutorial.
+    :return: the exit status: 0 if the events arrived.
     :raises CommandError: if ministack is not installed.
     """
     require_ministack()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # also when piped
     try:
-        return _run_and_clean_up()
+        return _run_and_clean_up(_receive if receive else _run)
     except BrokenPipeError:  # nobody reads on, as with ``airflow-cwevents demo | head -1``
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
@@ -71,21 +77,21 @@ def example_dags_folder() -> Path:
     return installed if installed.is_dir() else top / "dags"
 
 
-def _run_and_clean_up() -> int:
+def _run_and_clean_up(scenario: Scenario) -> int:
     with ExitStack() as stack:
         signals = SignalHandler(stack)
         folder = temporary_folder(stack, "demo")
-        status, outcome = _outcome(signals, folder)
+        status, outcome = _outcome(scenario, signals, folder)
     left = folder if folder.exists() else "Nothing else" if status == FAILED else "Nothing"
     print(f"{outcome}{left} was left behind.", file=sys.stderr if status else sys.stdout)
     return status
 
 
-def _outcome(signals: SignalHandler, folder: Path) -> tuple[int, str]:
+def _outcome(scenario: Scenario, signals: SignalHandler, folder: Path) -> tuple[int, str]:
     """Run the demo; return the exit status and the last message."""
     began_at = time.monotonic()
     try:
-        _run(signals, folder)
+        scenario(signals, folder)
     except KeyboardInterrupt:
         return INTERRUPTED, "\nInterrupted. "
     except CommandError as error:
@@ -109,17 +115,17 @@ def _run(signals: SignalHandler, folder: Path) -> None:
         raise CommandError(last_line(folder / "airflow.log"))
 
 
+def _receive(signals: SignalHandler, folder: Path) -> None:
+    ReceivingDemo(signals, folder, example_dags_folder() / "example_cwevents_dispatch.py", AIRFLOW_SECONDS).run()
+
+
 def _airflow_environment(aws: LocalAws, folder: Path) -> dict[str, str]:
     dags = folder / "dags"
     dags.mkdir()
     shutil.copy(example_dags_folder() / "example_cwevents.py", dags)
     return {
-        **clean_environment(folder),
-        **CREDENTIALS,
-        "AWS_ENDPOINT_URL": aws.url,
-        "AWS_DEFAULT_REGION": aws.region,
+        **aws.airflow_environment(folder),
         "AIRFLOW_HOME": str(folder / "airflow"),
-        "AIRFLOW_CONN_AWS_DEFAULT": aws.connection,
         "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
@@ -146,6 +152,6 @@ def _show_output(airflow: subprocess.Popen[str]) -> None:
 def _keep_logs(folder: Path) -> Path:
     """Copy the logs to a folder that is not removed, and return it."""
     kept = Path(tempfile.mkdtemp(prefix="airflow-cwevents-logs-"))
-    for log in folder.glob("*.log"):
+    for log in (*folder.glob("*.log"), *folder.glob("airflow/*.log")):
         shutil.copy(log, kept)
     return kept
