@@ -7,9 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
+import pytest
 
 from airflow_cwevents._cli.local_airflow import COMPONENTS
 from tests.system.airflow_processes import RealAirflow, Server
+
+pytestmark = pytest.mark.whole_airflow
 
 DAG_FILE = """
 from datetime import timedelta

@@ -17,6 +17,8 @@ import pytest
 from airflow_cwevents._cli.local_aws import LocalAws
 from tests.system.airflow_processes import RealAirflow
 
+pytestmark = pytest.mark.whole_airflow
+
 DAG_FILE = """
 from datetime import datetime
 

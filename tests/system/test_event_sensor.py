@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from airflow_cwevents._cli.demo.run import example_dags_folder
 from airflow_cwevents._cli.local_aws import LocalAws
 from tests.receive.messages import event_of
 from tests.system.airflow_processes import RealAirflow
+
+pytestmark = pytest.mark.whole_airflow
 
 DAG_FILE = """
 from airflow.sdk import DAG
