@@ -12,6 +12,7 @@ import pytest
 from airflow_cwevents import exceptions
 from airflow_cwevents.exceptions import (
     CloudWatchEventsError,
+    DagRunNotStartedError,
     EntryTooLargeError,
     EventBusNotFoundError,
     EventQueueNotFoundError,
@@ -111,6 +112,11 @@ EXAMPLES: list[tuple[CloudWatchEventsError, dict[str, Any], bool]] = [
     (RemoveTargetsError("r", FAILED_TARGETS, permanent=False), {"rule": "r", "failed": tuple(FAILED_TARGETS)}, False),
     (EventBusNotFoundError("orders"), {"event_bus_name": "orders"}, True),
     (RuleNotFoundError("r", "orders"), {"rule": "r", "event_bus_name": "orders"}, True),
+    (
+        DagRunNotStartedError("d", "it is paused.", "Unpause it", concerns_dag=True),
+        {"dag_id": "d", "reason": "it is paused.", "concerns_dag": True, "is_server_error": False},
+        False,
+    ),
     (EventQueueNotFoundError("https://q"), {"queue_url": "https://q"}, False),
     (InvalidMessageError("m-1"), {"message_id": "m-1"}, True),
     (ManagedRuleError("r", "x.amazonaws.com", "Leave it"), {"rule": "r", "managed_by": "x.amazonaws.com"}, True),
