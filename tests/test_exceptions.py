@@ -12,6 +12,7 @@ import pytest
 from airflow_cwevents import exceptions
 from airflow_cwevents.exceptions import (
     CloudWatchEventsError,
+    DagRunNotStartedError,
     EntryTooLargeError,
     EventBusNotFoundError,
     EventQueueConflictError,
@@ -112,6 +113,11 @@ EXAMPLES: list[tuple[CloudWatchEventsError, dict[str, Any], bool]] = [
     (RemoveTargetsError("r", FAILED_TARGETS, permanent=False), {"rule": "r", "failed": tuple(FAILED_TARGETS)}, False),
     (EventBusNotFoundError("orders"), {"event_bus_name": "orders"}, True),
     (RuleNotFoundError("r", "orders"), {"rule": "r", "event_bus_name": "orders"}, True),
+    (
+        DagRunNotStartedError("d", "it is paused.", "Unpause it", concerns_dag=True),
+        {"dag_id": "d", "reason": "it is paused.", "concerns_dag": True, "is_server_error": False},
+        False,
+    ),
     (EventQueueNotFoundError("https://q"), {"queue_url": "https://q"}, False),
     (
         EventQueueConflictError("queue 'q'", None, ("k", "v")),
