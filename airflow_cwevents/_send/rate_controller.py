@@ -25,7 +25,7 @@ from math import inf, sqrt
 from statistics import fmean
 
 # All rates are in events per second.
-INITIAL_RATE = 2_000.0
+INITIAL_RATE = 1_000.0
 # However much is throttled, a sender does not go below this while anything is accepted.
 MIN_RATE = 100.0
 # While nothing at all is accepted; enough to notice that something is accepted again.
