@@ -1,25 +1,24 @@
-"""A real Airflow on SQLite or PostgreSQL, whose processes can be killed and started again."""
+"""A real Airflow whose processes can be killed and started again."""
 
 from __future__ import annotations
 
-import json
 import os
-import pwd
-import shutil
 import signal
-import sqlite3
-import tempfile
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
+from urllib.parse import quote
 
 import pytest
 
+from airflow_cwevents._cli.errors import CommandError
 from airflow_cwevents._cli.local_airflow import COMPONENTS, LocalAirflow
 from airflow_cwevents._cli.local_aws import clean_environment
-from airflow_cwevents._cli.processes import free_port, kill_session, last_line, process_group
+from airflow_cwevents._cli.processes import kill_session
+from tests.system.databases import Database, Server, SqliteServer, postgres_server
+
+Found = TypeVar("Found")
 
 # Airflow takes over from a process that was killed after minutes; the tests wait for seconds.
 RECOVERY_SETTINGS = {
@@ -29,135 +28,11 @@ RECOVERY_SETTINGS = {
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
     "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "5",
+    # an import error fails a test; a busy machine must not cause one
+    "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "600",
+    "AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "600",
 }
-
-
-class SqliteDatabase:
-    """A database in a file. Airflow's own setting points to it."""
-
-    def __init__(self, folder: Path) -> None:
-        self._file = folder / "airflow.db"
-        self.settings = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self._file}"}
-
-    def query(self, sql: str, parameters: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-        """Return the rows of a query, whose parameters are written ``?``."""
-        with closing(sqlite3.connect(f"file:{self._file}?mode=ro", uri=True, timeout=600)) as database:
-            return database.execute(sql, parameters).fetchall()
-
-
-class SqliteServer:
-    """Databases in files. A new one is a copy of the first, so that Airflow creates its tables only once."""
-
-    def __init__(self, folder: Path) -> None:
-        self._template = folder / "airflow.db"
-
-    def first(self) -> SqliteDatabase:
-        return SqliteDatabase(self._template.parent)
-
-    def create(self, folder: Path) -> SqliteDatabase:
-        shutil.copy(self._template, folder)
-        return SqliteDatabase(folder)
-
-
-class PostgresDatabase:
-    """A database of a PostgreSQL server."""
-
-    def __init__(self, port: int, password: str, name: str) -> None:
-        self._address = {"host": "127.0.0.1", "port": port, "user": "postgres", "password": password, "dbname": name}
-        url = f"postgresql+psycopg2://postgres:{password}@127.0.0.1:{port}/{name}"
-        self.settings = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": url}
-
-    def query(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-        """Return the rows of a query, whose parameters are written ``?``."""
-        import psycopg2
-
-        with closing(psycopg2.connect(**self._address)) as connection:
-            connection.autocommit = True
-            with connection.cursor() as cursor:
-                cursor.execute(sql.replace("?", "%s"), parameters)
-                return cursor.fetchall() if cursor.description else []
-
-
-class PostgresServer:
-    """
-    A PostgreSQL server of this session.
-
-    :param port: its port on the loopback address.
-    :param password: that of its superuser.
-    """
-
-    def __init__(self, port: int, password: str) -> None:
-        self._port, self._password = port, password
-        self._number = 0
-
-    def database(self, name: str) -> PostgresDatabase:
-        return PostgresDatabase(self._port, self._password, name)
-
-    def first(self) -> PostgresDatabase:
-        return self._created("template", "template1")
-
-    def create(self, folder: Path) -> PostgresDatabase:
-        self._number += 1
-        return self._created(f"airflow{self._number}", "template")
-
-    def _created(self, name: str, template: str) -> PostgresDatabase:
-        self.database("postgres").query(f"create database {name} template {template}")
-        return self.database(name)
-
-    def is_ready(self) -> bool:
-        import psycopg2
-
-        try:
-            self.database("postgres").query("select 1")
-        except psycopg2.OperationalError:
-            return False
-        return True
-
-
-@contextmanager
-def postgres_server() -> Iterator[PostgresServer]:
-    """Run Debian's PostgreSQL on the loopback address, or skip the test where it is missing."""
-    programs = _postgres_programs()
-    with ExitStack() as stack:
-        # the server's user may not enter pytest's folders
-        folder = Path(tempfile.mkdtemp(prefix="airflow-cwevents-postgres-"))
-        stack.callback(shutil.rmtree, folder)
-        password, environment = "airflow", {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
-        (folder / "password").write_text(password)
-        as_user = []
-        if os.geteuid() == 0:  # PostgreSQL refuses to run as root
-            shutil.chown(folder, "postgres", "postgres")
-            as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"]
-        data = ["-D", str(folder / "data")]
-        options = ["--username=postgres", "--auth=scram-sha-256", f"--pwfile={folder / 'password'}", "--no-sync"]
-        with process_group(
-            [*as_user, f"{programs}/initdb", *data, *options], log := folder / "initdb.log", environment
-        ) as initdb:
-            assert initdb.wait() == 0, last_line(log)
-        port = free_port()
-        command = [*as_user, f"{programs}/postgres", *data, "-h", "127.0.0.1", "-p", str(port), "-k", "", "-F"]
-        process = stack.enter_context(process_group(command, log := folder / "postgres.log", environment))
-        stack.callback(process.wait)
-        stack.callback(process.send_signal, signal.SIGINT)  # fast shutdown: clients are disconnected
-        server = PostgresServer(port, password)
-        while not server.is_ready():
-            assert process.poll() is None, last_line(log)
-            time.sleep(0.05)
-        yield server
-
-
-def _postgres_programs() -> Path:
-    pytest.importorskip("psycopg2", reason="PostgreSQL needs psycopg2-binary")
-    pytest.importorskip("asyncpg", reason="Airflow on PostgreSQL needs asyncpg")
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
-    if not found:
-        pytest.skip("Debian's package postgresql is not installed")
-    if os.geteuid() == 0 and "postgres" not in {user.pw_name for user in pwd.getpwall()}:
-        pytest.skip("there is no user postgres to run PostgreSQL as")
-    return found[-1].parent
-
-
-Server = SqliteServer | PostgresServer
+LOG_LINES = 40
 
 
 class RealAirflow(LocalAirflow):
@@ -173,7 +48,7 @@ class RealAirflow(LocalAirflow):
     def __init__(
         self,
         folder: Path,
-        database: SqliteDatabase | PostgresDatabase,
+        database: Database,
         connections: Mapping[str, str] | None = None,
         settings: Mapping[str, str] | None = None,
     ) -> None:
@@ -196,11 +71,40 @@ class RealAirflow(LocalAirflow):
     def __exit__(self, *_: object) -> None:
         self.terminate()
         self._stack.close()
+        self._database.close()
 
     def migrate(self) -> None:
         """Create Airflow's tables."""
         self.start_process("db")
-        self.wait_for(self.is_migrated)
+        super().wait_for(self.is_migrated)
+
+    def wait_for(
+        self, found: Callable[[], Found], seconds: float = float("inf"), *, dag_id: str | None = None
+    ) -> Found:
+        """
+        Wait until something is true. Fail with the logs if it never will be.
+
+        It fails if a process ended that was not killed, a DAG file cannot be imported, or a run failed.
+
+        :param found: returns something true then.
+        :param seconds: how long to wait.
+        :param dag_id: a DAG none of whose runs may fail.
+        :return: what it returned.
+        """
+
+        def found_unless_failed() -> Found:
+            if result := found():
+                return result
+            if errors := self.query("select stacktrace from import_error"):
+                raise CommandError(f"DAG files cannot be imported: {errors}")
+            if dag_id is not None and "failed" in self.states(dag_id):
+                raise CommandError(f"a run of DAG {dag_id} failed")
+            return result
+
+        try:
+            return super().wait_for(found_unless_failed, seconds)
+        except CommandError as error:
+            pytest.fail(f"{error}\n{self.logs(dag_id)}")
 
     def start_all(self) -> None:
         """Start a process of each component."""
@@ -246,6 +150,14 @@ class RealAirflow(LocalAirflow):
         process.kill()
         process.wait()
 
+    def stop(self, name: str) -> None:
+        """
+        Stop a process by SIGSTOP, but nothing that it started: a triggerer's triggers go on, and it stores no event.
+
+        :param name: its component, or the name it was started by.
+        """
+        os.kill(self.pid(name), signal.SIGSTOP)
+
     def add_dag_file(self, name: str, source: str | Path) -> None:
         """
         Put a file into the DAGs folder.
@@ -276,21 +188,34 @@ class RealAirflow(LocalAirflow):
         sql = "select task_id, state from task_instance where dag_id = ? and run_id = ?"
         return dict(self.query(sql, dag_id, run_id))
 
+    def remove_dags(self, name: str) -> None:
+        """
+        Remove a DAG file, and end what runs of its DAGs, so that it takes no time from later tests.
+
+        :param name: the file's name, without ``.py``; the ids of its DAGs begin with it.
+        """
+        for (dag_id,) in self.query("select dag_id from dag where dag_id like ?", f"{name}%"):
+            self.request("PATCH", f"/dags/{dag_id}", {"is_paused": True})
+        (self.dags / f"{name}.py").unlink()
+        unfinished = "state in ('scheduled', 'queued', 'running', 'deferred')"
+        sql = f"select distinct dag_id, run_id from task_instance where dag_id like ? and {unfinished}"  # noqa: S608
+        for dag_id, run_id in self.query(sql, f"{name}%"):
+            self.request("PATCH", f"/dags/{dag_id}/dagRuns/{quote(run_id)}", {"state": "failed"})
+
     def trigger_run(self, dag_id: str, run_id: str, conf: Mapping[str, Any] | None = None) -> None:
         """Start a run of a DAG, as a user does; wait until the DAG is there."""
         self.wait_for(lambda: self.query("select 1 from dag where dag_id = ? and not is_stale", dag_id))
         body = {"dag_run_id": run_id, "conf": dict(conf or {}), "logical_date": None}
         self.request("POST", f"/dags/{dag_id}/dagRuns", body)
 
-    def logs(self) -> str:
-        """Return the logs of all processes, for a test that fails."""
-        return "\n".join(f"=== {log.name}\n{log.read_text(errors='replace')}" for log in self.folder.glob("*.log"))
+    def logs(self, dag_id: str | None = None) -> str:
+        """Return the ends of the logs of all processes, and of a DAG's tasks, for a test that fails."""
+        logs = [*self.folder.glob("*.log"), *self.folder.glob(f"logs/dag_id={dag_id}/**/*.log")]
+        return "\n".join(f"=== {log.relative_to(self.folder)}\n{_end(log)}" for log in logs)
 
 
-def connection(endpoint_url: str) -> str:
-    """Return a connection to a server on this machine, as JSON."""
-    extra = {"region_name": "us-east-1", "endpoint_url": endpoint_url}
-    return json.dumps({"conn_type": "aws", "login": "test", "password": "test", "extra": extra})
+def _end(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-LOG_LINES:])
 
 
 def server_with_template(stack: ExitStack, kind: str, folder: Path) -> Server:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from importlib import import_module
 from typing import Any
@@ -14,7 +14,8 @@ from airflow.sdk import DAG
 from airflow_cwevents._cli.demo.airflow_run import prepare_database
 from airflow_cwevents._cli.demo.run import example_dags_folder
 from airflow_cwevents._cli.local_aws import LocalAws
-from tests.system.airflow_processes import RealAirflow, Server, server_with_template
+from tests.system.airflow_processes import RealAirflow, server_with_template
+from tests.system.databases import Server
 
 RunDag = Callable[..., Any]
 
@@ -77,36 +78,27 @@ def database_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callab
         yield server
 
 
-@pytest.fixture(scope="module")
-def airflow_connections(local_aws: LocalAws) -> Mapping[str, str]:
-    """The connections of ``real_airflow`` by id; a module that needs others overrides this fixture."""
-    return {"aws_default": local_aws.connection}
+# With --dist loadgroup, the tests of each kind of database run in a process of their own, at the same time.
+DATABASES = [pytest.param(kind, marks=pytest.mark.xdist_group(kind)) for kind in ("sqlite", "postgresql")]
 
 
-@pytest.fixture(scope="module")
-def airflow_settings() -> Mapping[str, str]:
-    """Environment variables of ``real_airflow``; a module that needs some overrides this fixture."""
-    return {}
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def airflow_of_module(
+@pytest.fixture(scope="session", params=DATABASES)
+def shared_airflow(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
     database_server: Callable[[str], Server],
-    airflow_connections: Mapping[str, str],
-    airflow_settings: Mapping[str, str],
+    local_aws: LocalAws,
 ) -> Iterator[RealAirflow]:
     """A real Airflow on each kind of database."""
     folder = tmp_path_factory.mktemp(f"airflow-{request.param}")
     database = database_server(request.param).create(folder)
-    with RealAirflow(folder, database, airflow_connections, airflow_settings) as airflow:
+    with RealAirflow(folder, database, {"aws_default": local_aws.connection}) as airflow:
         airflow.start_all()
         yield airflow
 
 
 @pytest.fixture
-def real_airflow(airflow_of_module: RealAirflow) -> RealAirflow:
-    """A real Airflow of several processes on each kind of database, shared by a module's tests, all of it running."""
-    airflow_of_module.restart_killed()
-    return airflow_of_module
+def real_airflow(shared_airflow: RealAirflow) -> RealAirflow:
+    """A real Airflow of several processes on each kind of database, shared by all tests, all of it running."""
+    shared_airflow.restart_killed()
+    return shared_airflow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import psutil
 import pytest
 
 from airflow_cwevents._cli.local_airflow import COMPONENTS
-from tests.system.airflow_processes import RealAirflow, Server
+from tests.system.airflow_processes import RealAirflow
+from tests.system.databases import Server
 
 pytestmark = pytest.mark.whole_airflow
 
@@ -30,14 +32,27 @@ with DAG("wait_and_answer", schedule=None, params={"question": 0}):
 """
 
 
-def finished(airflow: RealAirflow, count: int) -> bool:
-    return airflow.states("wait_and_answer") == ["success"] * count
+FAILING_DAG_FILE = """
+from airflow.sdk import DAG, task
+
+with DAG("fail", schedule=None):
+
+    @task
+    def fail():
+        raise ValueError("on purpose")
+
+    fail()
+"""
+
+
+def wait_until_finished(airflow: RealAirflow, count: int) -> None:
+    airflow.wait_for(lambda: airflow.states("wait_and_answer") == ["success"] * count, dag_id="wait_and_answer")
 
 
 def test_killed_processes_go_on_when_started_again(real_airflow: RealAirflow) -> None:
     real_airflow.add_dag_file("wait_and_answer", DAG_FILE)
     real_airflow.trigger_run("wait_and_answer", "first", {"question": 21})
-    real_airflow.wait_for(lambda: finished(real_airflow, 1))
+    wait_until_finished(real_airflow, 1)
     assert real_airflow.tasks("wait_and_answer", "first") == {"wait": "success", "answer": "success"}
     assert real_airflow.result("wait_and_answer", "first", "answer") == 42
 
@@ -45,14 +60,33 @@ def test_killed_processes_go_on_when_started_again(real_airflow: RealAirflow) ->
         real_airflow.kill(component)
     real_airflow.restart_killed()
     real_airflow.trigger_run("wait_and_answer", "second", {"question": 1})
-    real_airflow.wait_for(lambda: finished(real_airflow, 2))
+    wait_until_finished(real_airflow, 2)
     runs = real_airflow.runs("wait_and_answer")
     assert [(run["dag_run_id"], run["conf"]) for run in runs] == [
         ("first", {"question": 21}),
         ("second", {"question": 1}),
     ]
+    real_airflow.remove_dags("wait_and_answer")
 
 
+def test_failed_run_ends_the_wait_with_its_log(real_airflow: RealAirflow) -> None:
+    real_airflow.add_dag_file("fail", FAILING_DAG_FILE)
+    real_airflow.trigger_run("fail", "run")
+    with pytest.raises(pytest.fail.Exception, match="on purpose"):
+        real_airflow.wait_for(lambda: False, dag_id="fail")
+    real_airflow.remove_dags("fail")
+
+
+@pytest.mark.xdist_group("sqlite")
+def test_unexpected_end_of_a_process_ends_the_wait(tmp_path: Path, database_server: Callable[[str], Server]) -> None:
+    with RealAirflow(tmp_path, database_server("sqlite").create(tmp_path)) as airflow:
+        airflow.start_process("dag-processor")
+        os.kill(airflow.pid("dag-processor"), signal.SIGKILL)
+        with pytest.raises(pytest.fail.Exception, match="dag-processor ended"):
+            airflow.wait_for(lambda: False)
+
+
+@pytest.mark.xdist_group("sqlite")
 def test_nothing_is_left_running(tmp_path: Path, database_server: Callable[[str], Server]) -> None:
     with RealAirflow(tmp_path, database_server("sqlite").create(tmp_path)) as airflow:
         airflow.start_process("api-server")

@@ -6,8 +6,8 @@ import json
 import os
 import signal
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, suppress
 from typing import Any
 from uuid import uuid4
 
@@ -53,6 +53,7 @@ with DAG(NAME, schedule="@continuous", start_date=datetime(2026, 1, 1), max_acti
         redelivery_delay=5,
     )
 """
+VISIBLE, HIDDEN = "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"
 MESSAGE = {"detail-type": "t", "time": "2026-01-02T03:04:05Z", "detail": {"größe": "🚀", "lines": [1, 2.5, None]}}
 
 
@@ -85,17 +86,19 @@ class Dispatching:
     def wait_for_runs(self, number: int) -> None:
         self.airflow.wait_for(lambda: len(self.runs()) >= number)
 
+    def messages(self, names: Sequence[str] = (VISIBLE, HIDDEN)) -> int:
+        counts = self.client.get_queue_attributes(QueueUrl=self.url, AttributeNames=names)["Attributes"]
+        return sum(map(int, counts.values()))
+
     def wait_until_empty(self) -> None:
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-
-        def is_empty() -> bool:
-            attributes = self.client.get_queue_attributes(QueueUrl=self.url, AttributeNames=names)["Attributes"]
-            return not any(map(int, attributes.values()))
-
-        self.airflow.wait_for(is_empty)
+        self.airflow.wait_for(lambda: not self.messages())
 
     def wait_until_deferred(self) -> None:
-        sql = "select 1 from task_instance where dag_id = ? and state = 'deferred'"
+        """Wait until the trigger of the dispatcher is in a triggerer."""
+        sql = (
+            'select 1 from task_instance i join "trigger" t on t.id = i.trigger_id '
+            "where i.dag_id = ? and i.state = 'deferred' and t.triggerer_id is not null"
+        )
         self.airflow.wait_for(lambda: self.airflow.query(sql, self.name))
 
     def kill_task(self) -> None:
@@ -105,15 +108,29 @@ class Dispatching:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
-    def pause(self) -> None:
-        self.airflow.request("PATCH", f"/dags/{self.name}", {"is_paused": True})
+    def close(self) -> None:
+        self.airflow.restart_killed()
+        self.airflow.remove_dags(self.name)
+        self.client.delete_queue(QueueUrl=self.url)
 
 
 @pytest.fixture
 def dispatching(local_aws: LocalAws, real_airflow: RealAirflow) -> Iterator[Dispatching]:
-    dispatching = Dispatching(local_aws, real_airflow)
-    yield dispatching
-    dispatching.pause()
+    with closing(Dispatching(local_aws, real_airflow)) as dispatching:
+        yield dispatching
+
+
+@pytest.fixture
+def second_triggerer(dispatching: Dispatching) -> Iterator[None]:
+    """Another triggerer, idle, while the first one has the trigger of the dispatcher."""
+    airflow = dispatching.airflow
+    dispatching.wait_until_deferred()
+    sql = "select max(id) from job where job_type = 'TriggererJob'"
+    before = airflow.query(sql)
+    airflow.start_process("triggerer", "triggerer-2")
+    airflow.wait_for(lambda: airflow.query(sql) != before)
+    yield
+    airflow.kill("triggerer-2")
 
 
 def ids(number: int) -> list[str]:
@@ -156,6 +173,20 @@ def test_triggerer_killed_while_waiting_loses_nothing(dispatching: Dispatching) 
     assert dispatching.runs() == Counter(sent)
 
 
+def test_second_triggerer_takes_over_from_one_that_is_killed_with_a_message(
+    dispatching: Dispatching, second_triggerer: None
+) -> None:
+    airflow, sent = dispatching.airflow, ids(30)
+    airflow.stop("triggerer")
+    dispatching.send(sent[:1])
+    airflow.wait_for(lambda: dispatching.messages([HIDDEN]))
+    assert dispatching.runs() == Counter()
+    airflow.kill("triggerer")
+    dispatching.send(sent[1:])
+    dispatching.wait_until_empty()
+    assert dispatching.runs() == Counter(sent)
+
+
 def test_missing_queue_is_waited_for(dispatching: Dispatching) -> None:
     dispatching.wait_until_deferred()
     dispatching.client.delete_queue(QueueUrl=dispatching.url)
@@ -181,9 +212,8 @@ def test_dag_that_cannot_run_holds_up_no_other(dispatching: Dispatching) -> None
 
 
 def test_events_of_a_second_have_logical_dates_of_their_own(local_aws: LocalAws, real_airflow: RealAirflow) -> None:
-    dispatching = Dispatching(local_aws, real_airflow, "2026-01-02T03:04:05.5Z")
-    sent = ids(4)
-    dispatching.send(sent)
-    dispatching.wait_until_empty()
-    assert dispatching.runs() == Counter(sent)
-    dispatching.pause()
+    with closing(Dispatching(local_aws, real_airflow, "2026-01-02T03:04:05.5Z")) as dispatching:
+        sent = ids(4)
+        dispatching.send(sent)
+        dispatching.wait_until_empty()
+        assert dispatching.runs() == Counter(sent)
