@@ -20,12 +20,13 @@ from tests.system.databases import Database, Server, SqliteServer, postgres_serv
 
 Found = TypeVar("Found")
 
-# Airflow takes over from a process that was killed after minutes; the tests wait for seconds.
+# Airflow takes over from a process that was killed after minutes; the tests wait for seconds. Not sooner: a scheduler
+# that is busy for longer than its health check allows takes itself for dead, and starts its tasks once more.
 RECOVERY_SETTINGS = {
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "2",
-    "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "5",
-    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "2",
-    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
+    "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "30",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "5",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
     "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "5",
     # an import error fails a test; a busy machine must not cause one
@@ -33,6 +34,8 @@ RECOVERY_SETTINGS = {
     "AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "600",
 }
 LOG_LINES = 40
+# Longer than anything takes, even on a busy machine: a test that waits in vain ends with the logs.
+STALLED_SECONDS = 900.0
 
 
 class RealAirflow(LocalAirflow):
@@ -79,7 +82,7 @@ class RealAirflow(LocalAirflow):
         super().wait_for(self.is_migrated)
 
     def wait_for(
-        self, found: Callable[[], Found], seconds: float = float("inf"), *, dag_id: str | None = None
+        self, found: Callable[[], Found], seconds: float = STALLED_SECONDS, *, dag_id: str | None = None
     ) -> Found:
         """
         Wait until something is true. Fail with the logs if it never will be.

@@ -64,6 +64,7 @@ def test_example_waits_for_the_reply_to_its_run(real_airflow: RealAirflow, local
         for run_id in ("first", "second")
     }
     assert ids == {run_id: real_airflow.result(dag_id, run_id, "reply") for run_id in ids}
-    assert "QueueUrls" not in local_aws.client("sqs").list_queues(QueueNamePrefix="airflow-cwevents-reply")
+    queues = local_aws.client("sqs").list_queues(QueueNamePrefix="airflow-cwevents-reply")
+    assert queues.get("QueueUrls", []) == []
     assert local_aws.client("events").list_rules(NamePrefix="airflow-cwevents-reply")["Rules"] == []
     real_airflow.remove_dags(dag_id)
