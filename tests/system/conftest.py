@@ -78,11 +78,7 @@ def database_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callab
         yield server
 
 
-# With --dist loadgroup, the tests of each kind of database run in a process of their own, at the same time.
-DATABASES = [pytest.param(kind, marks=pytest.mark.xdist_group(kind)) for kind in ("sqlite", "postgresql")]
-
-
-@pytest.fixture(scope="session", params=DATABASES)
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
 def shared_airflow(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,

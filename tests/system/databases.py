@@ -36,7 +36,11 @@ class SqliteDatabase:
 
 
 class SqliteServer:
-    """Databases in files. A new one is a copy of the first, so that Airflow creates its tables only once."""
+    """
+    Databases in files. A new one is a copy of the first, so that Airflow creates its tables only once.
+
+    :param folder: the folder of the first one, ``airflow.db``.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._template = folder / "airflow.db"
@@ -45,7 +49,11 @@ class SqliteServer:
         return SqliteDatabase(self._template.parent)
 
     def create(self, folder: Path) -> SqliteDatabase:
-        shutil.copy(self._template, folder)
+        with (
+            closing(sqlite3.connect(self._template)) as template,
+            closing(sqlite3.connect(folder / self._template.name)) as copy,
+        ):
+            template.backup(copy)
         return SqliteDatabase(folder)
 
 

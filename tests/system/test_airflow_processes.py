@@ -77,7 +77,6 @@ def test_failed_run_ends_the_wait_with_its_log(real_airflow: RealAirflow) -> Non
     real_airflow.remove_dags("fail")
 
 
-@pytest.mark.xdist_group("sqlite")
 def test_unexpected_end_of_a_process_ends_the_wait(tmp_path: Path, database_server: Callable[[str], Server]) -> None:
     with RealAirflow(tmp_path, database_server("sqlite").create(tmp_path)) as airflow:
         airflow.start_process("dag-processor")
@@ -86,7 +85,6 @@ def test_unexpected_end_of_a_process_ends_the_wait(tmp_path: Path, database_serv
             airflow.wait_for(lambda: False)
 
 
-@pytest.mark.xdist_group("sqlite")
 def test_nothing_is_left_running(tmp_path: Path, database_server: Callable[[str], Server]) -> None:
     with RealAirflow(tmp_path, database_server("sqlite").create(tmp_path)) as airflow:
         airflow.start_process("api-server")

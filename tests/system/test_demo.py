@@ -91,7 +91,6 @@ def test_event_is_shown_as_the_function_received_it(environment: dict[str, str],
 
 
 @pytest.mark.whole_airflow
-@pytest.mark.xdist_group("sqlite")
 @pytest.mark.usefixtures("clean")
 def test_events_start_dag_runs(environment: dict[str, str]) -> None:
     run = subprocess.run([*COMMAND, "--receive"], env=environment, capture_output=True, text=True)
