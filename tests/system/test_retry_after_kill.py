@@ -108,10 +108,11 @@ def connection(endpoint_url: str) -> str:
     return json.dumps({"conn_type": "aws", "login": "test", "password": "test", "extra": extra})
 
 
-def process_of_attempt(airflow: RealAirflow, dag_id: str, number: int) -> int | None:
+def process_of_attempt(airflow: RealAirflow, dag_id: str, number: int) -> int:
+    """Return the process id of an attempt; 0 if it has not begun."""
     notes = airflow.folder / dag_id
     lines = notes.read_text().splitlines() if notes.exists() else []
-    return int(lines[number - 1]) if len(lines) >= number else None
+    return int(lines[number - 1]) if len(lines) >= number else 0
 
 
 def has_succeeded(airflow: RealAirflow, dag_id: str) -> bool:
