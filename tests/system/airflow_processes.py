@@ -98,7 +98,7 @@ class RealAirflow(LocalAirflow):
         def found_unless_failed() -> Found:
             if result := found():
                 return result
-            if errors := self.query("select stacktrace from import_error"):
+            if errors := self._import_errors():
                 raise CommandError(f"DAG files cannot be imported: {errors}")
             if dag_id is not None and "failed" in self.states(dag_id):
                 raise CommandError(f"a run of DAG {dag_id} failed")
@@ -181,6 +181,11 @@ class RealAirflow(LocalAirflow):
         :param parameters: the parameters.
         """
         return self._database.query(sql, parameters)
+
+    def _import_errors(self) -> list[str]:
+        """Return the import errors; not those of files that were removed while they were read."""
+        rows = self.query("select filename, stacktrace from import_error")
+        return [stacktrace for filename, stacktrace in rows if (self.dags / filename).exists()]
 
     def states(self, dag_id: str) -> list[str]:
         """Return the states of a DAG's runs, the oldest first; from the database, also while the API server is down."""
