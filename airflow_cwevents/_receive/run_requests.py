@@ -91,7 +91,7 @@ class RunTemplates:
             reason = f"it makes a {type(conf).__name__} of the event"
             raise InvalidInputError("conf_template", reason, "Use a template that makes a dict")
         try:
-            json.dumps(conf)
+            json.dumps(conf, allow_nan=False)
         except (TypeError, ValueError, RecursionError) as error:
             reason = "it makes a value of the event that is not JSON"
             raise InvalidInputError("conf_template", reason, "Use strings, numbers, lists and dicts") from error

@@ -67,6 +67,7 @@ def test_expression_of_a_whole_string_keeps_its_type() -> None:
         ({"conf": {"a": "{{ event.detail.order + 'x' }}"}}, "conf_template"),
         ({"conf": "{{ event.detail.order }}"}, "conf_template"),
         ({"conf": {"a": "{{ event.keys }}"}}, "conf_template"),
+        ({"conf": {"a": "{{ event.detail.order * 1e300 * 1e300 }}"}}, "conf_template"),
         ({"logical_date": "{{ event.detail.order }}"}, "logical_date"),
         ({"logical_date": "{{ event.missing }}"}, "logical_date"),
     ],
