@@ -37,7 +37,7 @@ class DispatchEventsOperator(CloudWatchEventsBaseOperator):
 
     A message stays in the queue if its DAG is missing or paused, or its params refuse the event, or the message is not
     JSON; the log says why. It is received again after ``redelivery_delay``, until the queue's redrive policy moves it
-    to the dead-letter queue. If no DAG of the operator can run, nothing is received. Airflow 3.1 does not tell tasks
+    to the dead-letter queue. If no DAG of the operator can run, nothing is received. Airflow 3.1 does not show tasks
     whether a DAG is paused; there, its runs are queued, and start when it is unpaused.
 
     :param queue_url: the queue's URL.

@@ -44,9 +44,9 @@ class MessagesTrigger(BaseTrigger):
     event does not reach the task, the message is received again after the visibility timeout.
 
     It does not receive in the first seconds, as Airflow may fail a task that resumes so soon; until then, messages stay
-    in the queue for whoever else receives.
+    in the queue for other receivers.
 
-    It never fails: if the queue is missing, or SQS cannot be reached, it logs that and tries again, with back-off.
+    It never fails: if the queue is missing, or SQS cannot be reached, it logs that and retries, with back-off.
 
     :param queue_url: the queue's URL.
     :param visibility_timeout: how long the message is hidden, in seconds; the task extends it.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from airflow_cwevents._receive.routes import read_routes
 from airflow_cwevents._receive.run_requests import MAX_RUN_ID_LENGTH, RunTemplates, valid_run_id
 from airflow_cwevents.exceptions import InvalidInputError
 
+README = Path(__file__).parents[2] / "README.md"
 EVENT = {"id": "7a", "time": "2026-01-02T03:04:05Z", "detail": {"order": 5, "items": ["a"]}}
 
 
@@ -51,6 +53,13 @@ def test_templates_are_filled_by_the_event() -> None:
     request = RunTemplates("order__{{ event.detail.order }}", conf).request(received())
     assert request.run_id == "order__5"
     assert request.conf == {"order": 5, "note": "no. 5", "n": 1, "l": ["7a"]}
+
+
+def test_replay_has_a_run_of_its_own_by_the_template_of_readme() -> None:
+    [template] = re.findall(r'`run_id_template="(.*)"`', README.read_text())
+    templates = RunTemplates(template)
+    assert templates.request(received()).run_id == RunTemplates().request(received()).run_id == "event__7a"
+    assert templates.request(received({**EVENT, "replay-name": "monday"})).run_id == "event__7amonday"
 
 
 def test_expression_of_a_whole_string_keeps_its_type() -> None:
