@@ -19,6 +19,7 @@ import json
 import os
 import platform
 import re
+import signal
 import socket
 import statistics
 import subprocess
@@ -30,6 +31,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -241,8 +243,8 @@ def run_child(options: argparse.Namespace) -> None:
 
 
 def _sections(contender: Contender, options: argparse.Namespace) -> list[tuple[str, Callable[[], dict[str, float]]]]:
-    bursts = [
-        (f"burst of {count}", lambda count=count: contender.burst(count))
+    bursts: list[tuple[str, Callable[[], dict[str, float]]]] = [
+        (f"burst of {count}", partial(contender.burst, count))
         for count in ((20,) if options.quick else BURSTS)
         for _ in range(1 if options.quick else options.repeats)
     ]
@@ -265,15 +267,26 @@ def measure(name: str, python: str, url: str, options: argparse.Namespace) -> No
             "AWS_DEFAULT_REGION": "us-east-1",
             "PYTHONPATH": str(HERE.parents[1]),
         }
-        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
-            for line in process.stdout or ():
-                if line.startswith('{"title"'):
-                    row = json.loads(line)
-                    title, load = row.pop("title"), row.pop("load")
-                    values = "  ".join(f"{key} {value:.2f}" for key, value in row.items())
-                    print(f"  {title:26} {values}  (load {load:.1f})", flush=True)
+        with subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
+        ) as process:
+            try:
+                for line in process.stdout or ():
+                    print_row(line)
+            except BaseException:
+                process.terminate()  # once only, as it ends its Airflow then
+                raise
     if process.returncode:
         raise SystemExit(f"{name} failed")
+
+
+def print_row(line: str) -> None:
+    """Print what a child measured; Airflow writes to its standard output, too."""
+    if line.startswith('{"title"'):
+        row = json.loads(line)
+        title, load = row.pop("title"), row.pop("load")
+        values = "  ".join(f"{key} {value:.2f}" for key, value in row.items())
+        print(f"  {title:26} {values}  (load {load:.1f})", flush=True)
 
 
 def main() -> None:
@@ -286,6 +299,7 @@ def main() -> None:
     parser.add_argument("--child")
     parser.add_argument("--url")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     if options.child:
         run_child(options)
         return

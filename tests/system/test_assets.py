@@ -6,6 +6,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -64,6 +65,9 @@ class Orders:
     def all_are_stored(self) -> bool:
         return self.stored().keys() >= set(self.sent)
 
+    def has_more_than(self, count: int) -> bool:
+        return len(self.stored()) > count
+
     def is_empty(self) -> bool:
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         counts = self._sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=names)["Attributes"]
@@ -101,10 +105,10 @@ def test_every_event_of_a_killed_triggerer(real_airflow: RealAirflow, orders: Or
     orders.send(1)
     real_airflow.wait_for(orders.all_are_stored)
     for _ in range(KILLS):
-        stored = len(orders.stored())
+        more_are_stored = partial(orders.has_more_than, len(orders.stored()))
         orders.send(50)
         # the worst moment: events are stored, and their messages not yet deleted
-        real_airflow.wait_for(lambda at_first=stored: len(orders.stored()) > at_first)
+        real_airflow.wait_for(more_are_stored)
         real_airflow.kill("triggerer")
         real_airflow.start_process("triggerer")
     real_airflow.wait_for(orders.all_are_stored)
