@@ -225,6 +225,7 @@ def measure(name: str, python: str, url: str, options: argparse.Namespace) -> No
     with tempfile.TemporaryDirectory() as home:
         environment = {
             **clean_environment(Path(home)),
+            "TMPDIR": tempfile.gettempdir(),  # PostgreSQL's user may not enter a temporary folder of ours
             "AIRFLOW_HOME": home,
             "AWS_ACCESS_KEY_ID": "x",
             "AWS_SECRET_ACCESS_KEY": "x",
