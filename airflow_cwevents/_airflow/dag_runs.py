@@ -73,9 +73,9 @@ class DagRuns:
 
     def check_dag(self, dag_id: str) -> None:
         """
-        Make sure that a DAG can run now, as far as this Airflow tells a task.
+        Make sure that a DAG can run now, as far as this Airflow shows that to tasks.
 
-        Airflow 3.1 tells nothing; there, a run of a paused DAG is created and stays queued until the DAG is unpaused.
+        Airflow 3.1 does not; there, a run of a paused DAG is created and stays queued until the DAG is unpaused.
 
         :param dag_id: the DAG's id.
         :raises DagRunNotStartedError: if it is paused or missing.

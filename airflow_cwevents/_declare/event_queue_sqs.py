@@ -1,4 +1,4 @@
-"""The SQS queues of event queues: found, created, updated and deleted, if their tag says that they are ours."""
+"""The SQS queues of event queues: found, created, updated and deleted, if their tag marks them as ours."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Queue(NamedTuple):
 
 
 class FoundQueue(NamedTuple):
-    """A queue that exists, or was deleted less than a minute ago: SQS does not tell."""
+    """A queue that exists, or was deleted less than a minute ago: SQS does not distinguish."""
 
     url: str
     tags: Mapping[str, str]
@@ -154,7 +154,7 @@ class OwnedQueues:
         """
         Create a queue with its attributes, and return its URL, also if it exists.
 
-        Only CreateQueue tells whether a queue was just deleted: GetQueueUrl and others go on working for a minute.
+        Only CreateQueue reports that a queue was just deleted: GetQueueUrl and others still succeed for a minute.
         """
         initial = {attribute: value for attribute, value in attributes.items() if value}
         fifo = {"FifoQueue": "true"} if name.endswith(FIFO_SUFFIX) else {}

@@ -161,7 +161,7 @@ class EventQueues:
         try:
             findings = list(key_findings(self._clients, "sqs", kms_key, "queue"))
         except (ClientError, BotoCoreError):
-            return  # whoever may not read the key gets a warning when the target is put
+            return  # without permission to read the key, putting the target warns
         for finding in findings:
             raise InvalidInputError("kms_key", finding.text, finding.fix, kms_key)
 

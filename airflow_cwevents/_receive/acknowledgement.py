@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from airflow_cwevents._receive.envelopes import ReceivedEvent, is_event
@@ -150,10 +151,7 @@ class Acknowledgement:
 
         :raises Exception: if some failed, after all of them were sent; the messages concerned stay in flight.
         """
-        steps = (self._delete(), self._put_back(self._retry_delay), self._extend())
-        for error in [await _error_of(step) for step in steps]:
-            if error:
-                raise error
+        await _call_all(self._delete, partial(self._put_back, self._retry_delay), self._extend)
 
     async def close(self) -> None:
         """Delete what is completed, and put back all else at once; log what fails."""
@@ -161,8 +159,7 @@ class Acknowledgement:
             self._to_put_back |= self._taken_out(key)
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
-                await self._delete()
-                await self._put_back(0)
+                await _call_all(self._delete, partial(self._put_back, 0))
         except Exception as error:
             self._outage.failed(error)
 
@@ -215,9 +212,16 @@ class Acknowledgement:
             self._log.warning("Message %s %s: %s", message_id, consequence, reason)
 
 
-async def _error_of(step: Awaitable[None]) -> Exception | None:
+async def _call_all(*steps: Callable[[], Awaitable[None]]) -> None:
+    """Call functions one after the other, also if one fails; then raise the first error."""
+    errors = [error for step in steps if (error := await _error_of(step))]
+    if errors:
+        raise errors[0]
+
+
+async def _error_of(step: Callable[[], Awaitable[None]]) -> Exception | None:
     try:
-        await step
+        await step()
     except Exception as error:
         return error
     return None

@@ -83,7 +83,8 @@ def _unwrapped(payload: Any, message_id: str) -> Any:
 def _parsed(text: str, message_id: str) -> Any:
     try:
         payload = json.loads(text, parse_int=_integer, parse_constant=_refuse)
-        json.dumps(payload, ensure_ascii=False).encode()  # fails for halves of surrogate pairs
+        # fails for halves of surrogate pairs, and for 1e999, which Python reads as infinity
+        json.dumps(payload, ensure_ascii=False, allow_nan=False).encode()
         _check_depth(payload)
     except (ValueError, RecursionError):
         raise InvalidMessageError(message_id) from None

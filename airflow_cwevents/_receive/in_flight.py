@@ -1,4 +1,4 @@
-"""Keep received messages hidden from other receivers until they are dealt with."""
+"""Keep received messages hidden from other receivers until they are handled."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 class InFlight:
     """
-    Messages that were received and are still to be dealt with; a thread extends their visibility timeout.
+    Messages that were received and not yet handled; a thread extends their visibility timeout.
 
     A message whose timeout cannot be extended is received again, which costs a request and starts no second run.
 
@@ -55,7 +55,7 @@ class InFlight:
             return list(self._events.values())
 
     def extend(self) -> None:
-        """Extend the visibility timeouts of all messages, as far as SQS lets it."""
+        """Extend the visibility timeouts of all messages. Best effort."""
         if events := self.remaining():
             self.hide(events, self._seconds)
 
@@ -69,7 +69,7 @@ class InFlight:
         failed: dict[str, Any] = {}
         try:
             failed = self._queue.hide(events, seconds)
-        except Exception as error:  # the queue or SQS is unavailable: whoever receives next notices
+        except Exception as error:  # the queue or SQS is unavailable: the next receive fails as well, and is reported
             self._log.warning("Could not hide messages for %d s: %s", seconds, error)
         for message_id, reason in failed.items():
             self._log.info("Could not hide message %s for %d s: %s", message_id, seconds, reason)

@@ -116,7 +116,7 @@ class Receivers:
         finally:
             with self._lock:
                 self._threads -= 1
-            with suppress(Full):  # the consumer need not wait to learn of the end
+            with suppress(Full):  # wake up the consumer
                 self._batches.put_nowait([])
 
     def _receive(self, helps: bool) -> bool:

@@ -91,7 +91,7 @@ class RunTemplates:
             reason = f"it makes a {type(conf).__name__} of the event"
             raise InvalidInputError("conf_template", reason, "Use a template that makes a dict")
         try:
-            json.dumps(conf)
+            json.dumps(conf, allow_nan=False)
         except (TypeError, ValueError, RecursionError) as error:
             reason = "it makes a value of the event that is not JSON"
             raise InvalidInputError("conf_template", reason, "Use strings, numbers, lists and dicts") from error
@@ -143,7 +143,7 @@ def valid_run_id(run_id: str) -> str:
     Return an id that Airflow accepts: itself if it does, else one that no other id is turned into.
 
     :param run_id: any string.
-    :return: the id, 250 characters at most.
+    :return: the id, a maximum of 250 characters.
     """
     if run_id.strip(".") and not _FORBIDDEN.search(run_id) and len(run_id) <= MAX_RUN_ID_LENGTH:
         return run_id

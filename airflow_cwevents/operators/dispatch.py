@@ -37,7 +37,7 @@ class DispatchEventsOperator(CloudWatchEventsBaseOperator):
 
     A message stays in the queue if its DAG is missing or paused, or its params refuse the event, or the message is not
     JSON; the log says why. It is received again after ``redelivery_delay``, until the queue's redrive policy moves it
-    to the dead-letter queue. If no DAG of the operator can run, nothing is received. Airflow 3.1 does not tell tasks
+    to the dead-letter queue. If no DAG of the operator can run, nothing is received. Airflow 3.1 does not show tasks
     whether a DAG is paused; there, its runs are queued, and start when it is unpaused.
 
     :param queue_url: the queue's URL.
@@ -57,7 +57,8 @@ class DispatchEventsOperator(CloudWatchEventsBaseOperator):
         microseconds are added, as a DAG can have only one run per logical date. None for runs without.
     :param max_events: the maximum number of events, after which the task ends.
     :param linger: how long the task waits for another event before it ends, in seconds. An event that arrives within
-        that time starts its run at once; later, it takes Airflow some seconds to start a task.
+        that time starts its run at once; later, it takes Airflow some seconds to start a task,
+        and at least 10 since the task began to wait in the triggerer.
     :param receivers: the maximum number of threads that receive a backlog, 1 to 8.
     :param visibility_timeout: how long a received message is hidden, in seconds; extended while the task needs it.
         After a crash, messages are received again when it ends.
@@ -208,7 +209,9 @@ class DispatchEventsOperator(CloudWatchEventsBaseOperator):
     def _defer_dispatching(self) -> None:
         from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
 
-        delay = timedelta(seconds=self._seconds("redelivery_delay"))
+        from airflow_cwevents.triggers.event_sensor import MIN_DEFERRED_SECONDS
+
+        delay = timedelta(seconds=max(self._seconds("redelivery_delay"), MIN_DEFERRED_SECONDS))
         self.defer(trigger=TimeDeltaTrigger(delay), method_name="execute_again")
 
     def _defer_until_messages(self) -> None:

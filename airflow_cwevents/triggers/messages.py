@@ -13,6 +13,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
 from airflow_cwevents._aws.limits import MAX_WAIT_SECONDS
+from airflow_cwevents.triggers.event_sensor import MIN_DEFERRED_SECONDS
 
 if TYPE_CHECKING:
     from airflow_cwevents._receive.queue import MessageQueue
@@ -42,7 +43,10 @@ class MessagesTrigger(BaseTrigger):
     dead-letter queue. The queue's approximate number of messages costs no receive, but may lag by a minute. If the
     event does not reach the task, the message is received again after the visibility timeout.
 
-    It never fails: if the queue is missing, or SQS cannot be reached, it logs that and tries again, with back-off.
+    It does not receive in the first seconds, as Airflow may fail a task that resumes so soon; until then, messages stay
+    in the queue for other receivers.
+
+    It never fails: if the queue is missing, or SQS cannot be reached, it logs that and retries, with back-off.
 
     :param queue_url: the queue's URL.
     :param visibility_timeout: how long the message is hidden, in seconds; the task extends it.
@@ -82,6 +86,7 @@ class MessagesTrigger(BaseTrigger):
         """Yield one event, with the first message that arrives."""
         queue: MessageQueue | None = None
         back_off = _MIN_BACK_OFF
+        await self.sleep(MIN_DEFERRED_SECONDS)
         while True:
             try:
                 # the triggerer's connections are to be looked up in this thread of its own on Airflow 3.1

@@ -3,7 +3,7 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import MappingProxyType
 from typing import Any
 
@@ -39,6 +39,8 @@ OPERATORS: dict[type[CloudWatchEventsBaseOperator], dict[str, Any]] = {
     operators.RemoveTargetsOperator: {"rule": "r"},
     operators.CheckTargetsOperator: {"rule": "r"},
     operators.PutEventsOperator: {"entries": [ENTRY]},
+    operators.CreateEventQueueOperator: {"name": "q", "event_pattern": {"source": ["s"]}},
+    operators.DeleteEventQueueOperator: {"name": "q"},
     operators.DispatchEventsOperator: {"queue_url": "https://sqs.us-east-1.amazonaws.com/1/q", "trigger_dag_id": "d"},
     sensors.EventSensor: {"queue_url": "https://sqs.us-east-1.amazonaws.com/1/q"},
     transfers.ObjectStorageToEventsOperator: {"path": __file__},
@@ -47,7 +49,10 @@ OPERATORS: dict[type[CloudWatchEventsBaseOperator], dict[str, Any]] = {
 # Values to map over for parameters whose literals are validated.
 MAPPED = {
     "event_pattern": {"source": ["s"]},
+    "max_receive_count": 5,
+    "message_retention_seconds": 3_600,
     "min_events": 2,
+    "visibility_timeout": 40,
     "schedule_expression": "rate(2 days)",
     "state": "ENABLED",
     "tags": {"team": "data"},
@@ -74,7 +79,11 @@ def templated_parameters(cls: type) -> set[str]:
     return set(own_parameters(cls)) - NOT_TEMPLATED - INSTEAD_OF_ENTRIES.get(cls, set())
 
 
-each_operator = pytest.mark.parametrize("cls", OPERATORS, ids=lambda cls: cls.__name__)
+def each_of(classes: Iterable[type]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("cls", list(classes), ids=lambda cls: cls.__name__)
+
+
+each_operator = each_of(OPERATORS)
 
 
 class TestEveryOperator:
@@ -124,7 +133,7 @@ class TestEveryOperator:
         with pytest.raises(TypeError, match="region_nam"):
             cls(task_id="t", **OPERATORS[cls], region_nam="us-east-1")
 
-    @each_operator
+    @each_of(cls for cls in OPERATORS if "event_bus_name" in cls.template_fields)
     def test_invalid_literal_bus_name_raises_when_the_dag_file_is_parsed(
         self, cls: type[CloudWatchEventsBaseOperator]
     ) -> None:
@@ -144,9 +153,7 @@ class TestEveryOperator:
         for name in optional.keys() - {"op_args", "op_kwargs"}:
             assert getattr(operator, name) == optional[name]
 
-    @pytest.mark.parametrize(
-        "cls", [cls for cls in OPERATORS if cls is not PutEventsDecoratedOperator], ids=lambda cls: cls.__name__
-    )
+    @each_of(cls for cls in OPERATORS if cls is not PutEventsDecoratedOperator)
     def test_every_template_field_can_be_mapped_over(self, cls: type[CloudWatchEventsBaseOperator]) -> None:
         for field in cls.template_fields:
             value = MAPPED.get(field, "some")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -117,6 +118,17 @@ def test_nothing_is_received_while_no_dag_can_run(client: Any, operator_of: Oper
     runs.unavailable = set()
     resume = getattr(operator, deferred.value.method_name)
     assert resume({}, {"any": "event"})["started"] == 1
+
+
+def test_task_stays_deferred_until_the_scheduler_knows(
+    operator_of: OperatorOf, runs: FakeRuns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or Airflow may fail it: https://github.com/apache/airflow/issues/72716."""
+    runs.unavailable = {"handler"}
+    monkeypatch.setattr("airflow_cwevents.triggers.event_sensor.MIN_DEFERRED_SECONDS", 10_000)
+    with pytest.raises(TaskDeferred) as deferred:
+        operator_of(redelivery_delay=0).execute({})
+    assert deferred.value.trigger.moment > datetime.now(UTC) + timedelta(seconds=9_000)
 
 
 def test_killed_task_stops_dispatching(

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
+import warnings
 from collections.abc import Coroutine
 from typing import Any
 
@@ -281,6 +283,36 @@ def test_close_deletes_what_is_complete_and_puts_back_the_rest_at_once() -> None
         assert sorted(harness.queue.hidden) == [("handle-2-1", 0), ("handle-3-1", 0)]
 
     asyncio.run(scenario())
+
+
+def test_close_puts_back_the_rest_though_deletes_fail(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        harness = Harness()
+        for number in (1, 2):
+            harness.acknowledgement.admit(received(number))
+        harness.acknowledgement.complete(received(1))
+        harness.queue.failing, harness.queue.failing_request = ConnectionError("no route"), "delete"
+        await harness.acknowledgement.close()
+        assert harness.queue.hidden == [("handle-2-1", 0)]
+
+    asyncio.run(scenario())
+
+
+def test_cancelled_flush_leaves_no_coroutine_unawaited() -> None:
+    async def scenario() -> None:
+        harness = Harness()
+        harness.acknowledgement.admit(received())
+        harness.acknowledgement.complete(received())
+        flushing = asyncio.create_task(harness.acknowledgement.flush())
+        await until(lambda: harness.queue.requests)
+        flushing.cancel()
+        await asyncio.wait([flushing])
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        asyncio.run(scenario())
+        gc.collect()
+    assert [str(warning.message) for warning in caught] == []
 
 
 def test_close_does_not_fail(caplog: pytest.LogCaptureFixture) -> None:

@@ -80,6 +80,7 @@ def test_transformed_payload_has_the_id_of_its_message(payload: Any) -> None:
         json.dumps(nested(201)),
         '{"n": NaN}',
         "-Infinity",
+        '{"n": 1e999}',
         str(2**64),
         str(-(2**63) - 1),
         r'"\ud800"',

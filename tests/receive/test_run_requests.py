@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from airflow_cwevents._receive.routes import read_routes
 from airflow_cwevents._receive.run_requests import MAX_RUN_ID_LENGTH, RunTemplates, valid_run_id
 from airflow_cwevents.exceptions import InvalidInputError
 
+README = Path(__file__).parents[2] / "README.md"
 EVENT = {"id": "7a", "time": "2026-01-02T03:04:05Z", "detail": {"order": 5, "items": ["a"]}}
 
 
@@ -53,6 +55,13 @@ def test_templates_are_filled_by_the_event() -> None:
     assert request.conf == {"order": 5, "note": "no. 5", "n": 1, "l": ["7a"]}
 
 
+def test_replay_has_a_run_of_its_own_by_the_template_of_readme() -> None:
+    [template] = re.findall(r'`run_id_template="(.*)"`', README.read_text())
+    templates = RunTemplates(template)
+    assert templates.request(received()).run_id == RunTemplates().request(received()).run_id == "event__7a"
+    assert templates.request(received({**EVENT, "replay-name": "monday"})).run_id == "event__7amonday"
+
+
 def test_expression_of_a_whole_string_keeps_its_type() -> None:
     conf = {"items": " {{ event.detail.items }} ", "id": "{{ '12' }}", "two": "{{ 1 }}{{ 2 }}"}
     assert RunTemplates(conf=conf).request(received()).conf == {"items": ["a"], "id": "12", "two": "12"}
@@ -67,6 +76,7 @@ def test_expression_of_a_whole_string_keeps_its_type() -> None:
         ({"conf": {"a": "{{ event.detail.order + 'x' }}"}}, "conf_template"),
         ({"conf": "{{ event.detail.order }}"}, "conf_template"),
         ({"conf": {"a": "{{ event.keys }}"}}, "conf_template"),
+        ({"conf": {"a": "{{ event.detail.order * 1e300 * 1e300 }}"}}, "conf_template"),
         ({"logical_date": "{{ event.detail.order }}"}, "logical_date"),
         ({"logical_date": "{{ event.missing }}"}, "logical_date"),
     ],

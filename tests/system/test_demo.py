@@ -112,7 +112,7 @@ def test_events_start_dag_runs(environment: dict[str, str]) -> None:
         ([], "Starting Airflow", signal.SIGINT),
         ([], "Running DAG", signal.SIGTERM),
         (["--receive"], "Starting Airflow", signal.SIGINT),
-        (["--receive"], "waits for events", signal.SIGTERM),
+        pytest.param(["--receive"], "waits for events", signal.SIGTERM, marks=pytest.mark.whole_airflow),
     ],
 )
 def test_signal_interrupts(environment: dict[str, str], options: list[str], when: str, number: signal.Signals) -> None:
