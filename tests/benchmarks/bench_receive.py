@@ -36,7 +36,7 @@ sys.path.insert(0, str(HERE.parents[1]))
 
 from airflow_cwevents._cli.local_aws import LocalAws, clean_environment  # noqa: E402
 from tests.benchmarks.counting_proxy import CountingProxy  # noqa: E402
-from tests.system.airflow_processes import RealAirflow, connection, server_with_template  # noqa: E402
+from tests.system.airflow_processes import RealAirflow, server_with_template  # noqa: E402
 
 BURSTS = (100, 200)
 SINGLE_EVENTS = 6
@@ -179,6 +179,12 @@ def _seconds(moment: datetime | str) -> float:
 def _summary(delays: list[float]) -> dict[str, float]:
     ordered = sorted(delays)
     return {"median": statistics.median(ordered), "p99": ordered[max(0, -(-99 * len(ordered) // 100) - 1)]}
+
+
+def connection(url: str) -> str:
+    """Return an Airflow connection to a server on this machine."""
+    extra = {"region_name": "us-east-1", "endpoint_url": url}
+    return json.dumps({"conn_type": "aws", "login": "test", "password": "test", "extra": extra})
 
 
 def run_child(options: argparse.Namespace) -> None:
