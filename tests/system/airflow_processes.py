@@ -203,12 +203,16 @@ class RealAirflow(LocalAirflow):
         :param name: the file's name, without ``.py``; the ids of its DAGs begin with it.
         """
         for (dag_id,) in self.query("select dag_id from dag where dag_id like ?", f"{name}%"):
-            self.request("PATCH", f"/dags/{dag_id}", {"is_paused": True})
+            self._patch(f"/dags/{dag_id}", {"is_paused": True})
         (self.dags / f"{name}.py").unlink()
         unfinished = "state in ('scheduled', 'queued', 'running', 'deferred')"
         sql = f"select distinct dag_id, run_id from task_instance where dag_id like ? and {unfinished}"  # noqa: S608
         for dag_id, run_id in self.query(sql, f"{name}%"):
-            self.request("PATCH", f"/dags/{dag_id}/dagRuns/{quote(run_id)}", {"state": "failed"})
+            self._patch(f"/dags/{dag_id}/dagRuns/{quote(run_id)}", {"state": "failed"})
+
+    def _patch(self, path: str, body: Mapping[str, Any]) -> None:
+        """Send a request again while the API server is busy, as it is for a while after its start."""
+        self.wait_for(lambda: self.request("PATCH", path, body))
 
     def trigger_run(self, dag_id: str, run_id: str, conf: Mapping[str, Any] | None = None) -> None:
         """Start a run of a DAG, as a user does; wait until the DAG is there."""
