@@ -87,7 +87,12 @@ def airflow(
     """An Airflow in which each signal has killed the task of its DAG once, and all DAG runs have succeeded."""
     folder = tmp_path_factory.mktemp("airflow")
     database = SqliteServer(Path(os.environ["AIRFLOW_HOME"])).create(folder)
-    settings = {"AIRFLOW__CORE__PARALLELISM": str(len(SIGNALS)), "NOTES": str(folder)}
+    settings = {
+        "AIRFLOW__CORE__PARALLELISM": str(len(SIGNALS)),
+        # Airflow's default: the executor notices a killed process, and a busy machine must not end a task
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "300",
+        "NOTES": str(folder),
+    }
     connections = {number.name: connection(server.url) for number, server in servers.items()}
     with RealAirflow(folder, database, connections, settings) as airflow:
         airflow.add_dag_file("send", DAG_FILE % (sorted(connections), ENTRIES))
