@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
+from itertools import filterfalse
 from typing import TYPE_CHECKING, Any
 
 import pycurl
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 MAX_IDLE_CONNECTIONS = 256
 # A multi handle without a timer of its own is looked at again after this time, in seconds.
 MAX_SELECT_SECONDS = 1.0
+# How many more messages there are, the handles of attempts that succeeded, and those that failed.
+_NO_MESSAGES: tuple[int, list[Any], list[Any]] = (0, [], [])
 
 
 @dataclass(slots=True)
@@ -88,8 +91,7 @@ class CurlRequests:
         """Send and receive what can be, without blocking."""
         self._performed_at = self._clock()
         self._multi.perform()
-        # one call in C: an exception between reading libcurl's messages and keeping them would lose them
-        self._messages.extend(map(pycurl.CurlMulti.info_read, (self._multi,)))
+        self._keep_messages()
 
     @property
     def seconds_since_performed(self) -> float:
@@ -98,8 +100,8 @@ class CurlRequests:
 
     @property
     def has_finished(self) -> bool:
-        """Whether :meth:`finished` would return an attempt."""
-        return any(succeeded or failed for _, succeeded, failed in self._messages)
+        """Whether :meth:`finished` would return an attempt; safe while another thread performs."""
+        return bool(self._messages)
 
     def finished(self) -> Sequence[Attempt]:
         """Return the attempts that ended, each once."""
@@ -112,7 +114,7 @@ class CurlRequests:
                 self._end(curl, f"{message or 'no message'} (libcurl's error {number})", ended)
             self._messages.popleft()
             if more:
-                self._messages.extend(map(pycurl.CurlMulti.info_read, (self._multi,)))
+                self._keep_messages()
         return ended
 
     def select(self, wake_fd: int, timeout: float) -> bool:
@@ -131,6 +133,11 @@ class CurlRequests:
             timeout = min(timeout, MAX_SELECT_SECONDS)
         readable, _, _ = select.select([*reading, wake_fd], writing, failing, timeout)
         return wake_fd in readable
+
+    def _keep_messages(self) -> None:
+        """Keep libcurl's messages, by one call in C: an exception between reading and keeping them would lose them."""
+        read = map(pycurl.CurlMulti.info_read, (self._multi,))
+        self._messages.extend(filterfalse(_NO_MESSAGES.__eq__, read))
 
     def _end(self, curl: Any, problem: str, ended: list[Attempt]) -> None:
         if (attempt := self.active.get(curl)) is None:

@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConn
 
 from airflow_cwevents._send import fast_lane
 from airflow_cwevents._send.codec import encode_entries
+from airflow_cwevents._send.curl_requests import CurlRequests
 from airflow_cwevents._send.fast_lane import FastLane
 from airflow_cwevents._send.lane_settings import lane_settings
 from tests.fault_server import Entry, FaultServer, Reply, error
@@ -250,6 +251,19 @@ class TestWaiting:
         lane, _ = lane_of(client_of(server.url))
         lane.submit(request())
         assert arrived.wait(10)  # without any call of the lane
+
+    def test_looking_for_answers_is_safe_while_the_pump_performs(self, server: FaultServer) -> None:
+        requests = CurlRequests(lane_settings(client_of(server.url)))
+        ended = threading.Event()
+
+        def perform() -> None:
+            for _ in range(20_000):
+                requests.perform()
+            ended.set()
+
+        threading.Thread(target=perform, daemon=True).start()
+        while not ended.is_set():
+            assert not requests.has_finished
 
     def test_wait_of_nothing_ends_with_a_wake_from_a_signal_handler(self, server: FaultServer) -> None:
         lane, _ = lane_of(client_of(server.url))
