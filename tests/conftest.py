@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 hypothesis.settings.register_profile("default", deadline=None)
 hypothesis.settings.load_profile("default")
 
-# nohup ignores it, and processes that tests start would inherit that
+# nohup, and a shell that runs the tests in the background, ignore these; processes that tests start would inherit that
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 NO_WAITS = RetryWaits(rule=wait_none(), target=wait_none(), policy=wait_none(), queue=wait_none())
 LOGGER = logging.getLogger("tests.hook")
