@@ -16,7 +16,7 @@ def get_provider_info() -> dict[str, Any]:
     return {
         "package-name": "airflow-provider-cwevents",
         "name": INTEGRATION,
-        "description": "Declare rules and targets of Amazon CloudWatch Events / EventBridge, and send events.",
+        "description": "Declare, send and receive events of Amazon CloudWatch Events / EventBridge.",
         "integrations": [
             {
                 "integration-name": INTEGRATION,
