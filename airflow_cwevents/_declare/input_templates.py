@@ -29,7 +29,7 @@ _MARK: Final = "\ue001"
 _MARKED: Final = re.compile(f'"{_MARK}([^"]*){_MARK}"')
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Placeholder:
     """
     A placeholder without quotes in a template that is given as a dict or list: ``{"detail": Placeholder("detail")}``.
@@ -42,7 +42,7 @@ class Placeholder:
 
     name: str
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return f"<{self.name}>"
 
 

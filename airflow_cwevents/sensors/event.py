@@ -10,7 +10,7 @@ from airflow.configuration import conf
 from airflow.sdk import BaseSensorOperator
 from airflow.sdk.bases.sensor import PokeReturnValue
 
-from airflow_cwevents._airflow.compat import AirflowException
+from airflow_cwevents._airflow.compat import AirflowException, AirflowSensorTimeout, AirflowSkipException
 from airflow_cwevents._airflow.failures import no_retry_if_permanent, permanent_errors_fail
 from airflow_cwevents._airflow.parameters import as_integer
 from airflow_cwevents._aws.limits import MAX_VISIBILITY_SECONDS, MAX_WAIT_SECONDS
@@ -135,6 +135,22 @@ class EventSensor(CloudWatchEventsBaseOperator, BaseSensorOperator):
             raise AirflowException(event["error"])
         events: list[Any] = event["events"]
         return events
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """
+        Resume the task; skip it after a timeout if ``soft_fail`` is set, which Airflow 3.1 does not do itself.
+
+        :param next_method: the method to call, or Airflow's mark of a failure.
+        :param next_kwargs: its arguments.
+        :param context: the task's context.
+        :return: what the method returns.
+        """
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except AirflowSensorTimeout as error:
+            if not self.soft_fail:
+                raise
+            raise AirflowSkipException(str(error)) from error
 
     def on_kill(self) -> None:
         """Put back the messages of the events that were collected."""

@@ -189,19 +189,6 @@ def test_own_resources_are_removed_after_a_failure(
     assert left_behind(aws_default) == NOTHING
 
 
-@pytest.mark.parametrize("region_of_the_form", [None, "us-west-2"])
-def test_reply_is_awaited_in_a_queue_of_the_run(
-    aws_default: LocalAws, run_dag: RunDag, region_of_the_form: str | None
-) -> None:
-    run = run_dag("example_cwevents_request_reply", settle_seconds=0, region_name=region_of_the_form)
-    assert set(states(run).values()) == {"success"}
-    assert result(run, "read_reply") == "forty-two"
-    (reply,) = result(run, "wait_for_reply")
-    assert reply["id"] == result(run, "reply")[0]
-    assert f":{region_of_the_form or aws_default.region}:" in result(run, "create_queue")["queue_arn"]
-    assert left_behind(aws_default, region_of_the_form) == NOTHING
-
-
 @pytest.mark.parametrize("dag_id", ["example_cwevents_rule_lifecycle", "example_cwevents_setup_teardown"])
 def test_every_run_has_a_queue_of_its_own(aws_default: LocalAws, example_dags: dict[str, Any], dag_id: str) -> None:
     """SQS refuses to create a queue of the same name within 60 seconds after it was deleted."""
