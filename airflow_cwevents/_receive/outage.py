@@ -19,12 +19,14 @@ class Outage:
     :param log: the logger.
     :param activity: what fails, for the log, such as ``receive messages``.
     :param queue_url: the queue's URL, for the log.
+    :param max_wait: the maximum wait, in seconds.
     """
 
-    def __init__(self, log: Logger, activity: str, queue_url: str) -> None:
+    def __init__(self, log: Logger, activity: str, queue_url: str, max_wait: float = MAX_WAIT_SECONDS) -> None:
         self._log = log
         self._activity = activity
         self._queue_url = queue_url
+        self._max_wait = max_wait
         self._attempts = 0
         self._reason: str | None = None
 
@@ -41,7 +43,7 @@ class Outage:
             self._reason = error_code(error)
             reason = f"{self._reason}: {error_message(error)}"
             self._log.warning("Cannot %s (%s), trying again: %s", self._activity, reason, self._queue_url)
-        wait = min(MAX_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2.0 ** min(self._attempts, 10))
+        wait = min(self._max_wait, FIRST_WAIT_SECONDS * 2.0 ** min(self._attempts, 10))
         self._attempts += 1
         return wait * random.uniform(0.5, 1.0)  # noqa: S311 - it protects nothing
 

@@ -6,14 +6,12 @@ from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from airflow_cwevents._aws.errors import code_of
+from airflow_cwevents._aws.errors import is_not_found
 from airflow_cwevents._aws.limits import MAX_MESSAGES_PER_REQUEST, MAX_WAIT_SECONDS
 from airflow_cwevents.exceptions import EventQueueNotFoundError
 
 if TYPE_CHECKING:
     from airflow_cwevents._receive.envelopes import ReceivedEvent
-
-_NOT_FOUND_CODES = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"})
 
 
 class MessageQueue:
@@ -97,7 +95,7 @@ class MessageQueue:
         try:
             response: dict[str, Any] = getattr(self._client, method)(QueueUrl=self.url, **request)
         except self._client.exceptions.ClientError as error:
-            if code_of(error) in _NOT_FOUND_CODES:
+            if is_not_found(error):
                 raise EventQueueNotFoundError(self.url) from error
             raise
         return response

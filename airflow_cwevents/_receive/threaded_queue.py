@@ -1,11 +1,12 @@
-"""The requests of a queue as coroutines. boto3 runs in a thread pool of its own: asyncio's is small and shared."""
+"""The requests of a queue as coroutines. boto3 runs in threads of its own: asyncio's are few and shared."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_cwevents._receive.envelopes import ReceivedEvent
@@ -14,9 +15,6 @@ if TYPE_CHECKING:
     from airflow_cwevents._receive.queue import MessageQueue
 
 T = TypeVar("T")
-
-# one that waits for messages, one that deletes or hides, and one to spare
-_THREADS = 3
 
 
 class ThreadedQueue:
@@ -32,7 +30,7 @@ class ThreadedQueue:
         self._open_queue = open_queue
         self._queue: MessageQueue | None = None
         self._opening = asyncio.Lock()
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="event-queue")
+        self._is_closed = False
 
     async def receive(self, max_messages: int, wait_seconds: int, visibility_timeout: int) -> list[dict[str, Any]]:
         """
@@ -64,16 +62,44 @@ class ThreadedQueue:
 
     def close(self) -> None:
         """Accept no more requests; those in flight end by themselves."""
-        self._pool.shutdown(wait=False)
+        self._is_closed = True
 
     async def _call(self, function: Callable[[MessageQueue], T]) -> T:
+        if self._is_closed:
+            raise RuntimeError(f"the requests of {self.url} have ended")
         async with self._opening:
             queue = self._queue = self._queue or await self._open_queue()
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, function, queue)
+            return await _in_thread(partial(function, queue))
         except Exception:
             self._queue = None
             raise
+
+
+async def _in_thread(call: Callable[[], T]) -> T:
+    """Call a function in a daemon thread of its own: a triggerer that ends does not wait for a long poll."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def settle(result: Any, error: BaseException | None) -> None:
+        if future.done():  # cancelled
+            return
+        if error:
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+
+    def run() -> None:
+        outcome: tuple[Any, BaseException | None]
+        try:
+            outcome = call(), None
+        except Exception as error:
+            outcome = None, error
+        with suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(settle, *outcome)
+
+    threading.Thread(target=run, name="event-queue", daemon=True).start()
+    return await future
 
 
 def _unread(message: dict[str, Any]) -> ReceivedEvent:

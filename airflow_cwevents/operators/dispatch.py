@@ -209,7 +209,7 @@ class DispatchEventsOperator(CloudWatchEventsBaseOperator):
     def _defer_dispatching(self) -> None:
         from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
 
-        from airflow_cwevents.triggers.event_sensor import MIN_DEFERRED_SECONDS
+        from airflow_cwevents.triggers.base import MIN_DEFERRED_SECONDS
 
         delay = timedelta(seconds=max(self._seconds("redelivery_delay"), MIN_DEFERRED_SECONDS))
         self.defer(trigger=TimeDeltaTrigger(delay), method_name="execute_again")

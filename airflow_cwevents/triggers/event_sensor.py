@@ -4,32 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.triggers.base import BaseTrigger, TriggerEvent
-from asgiref.sync import sync_to_async
+from airflow.triggers.base import TriggerEvent
 
+from airflow_cwevents._airflow.event_streams import call_in_thread
 from airflow_cwevents._aws.limits import MAX_WAIT_SECONDS
 from airflow_cwevents._receive.outage import Outage
+from airflow_cwevents.triggers.base import MIN_DEFERRED_SECONDS, QueueTrigger
 
 if TYPE_CHECKING:
     from airflow_cwevents._receive.collection import EventCollector
-
-# Airflow's scheduler may fail a task that resumes within seconds after it deferred, as it then takes the end of the
-# deferring process for the end of the resumed one: https://github.com/apache/airflow/issues/72716
-MIN_DEFERRED_SECONDS = 10.0
-_PARAMETERS = (
-    "queue_url",
-    "event_pattern",
-    "min_events",
-    "poke_interval",
-    "aws_conn_id",
-    "region_name",
-    "verify",
-    "botocore_config",
-)
 
 
 class CollectedEvents(dict[str, Any]):
@@ -40,7 +27,7 @@ class CollectedEvents(dict[str, Any]):
         return f"{len(self['events'])} events"
 
 
-class EventSensorTrigger(BaseTrigger):
+class EventSensorTrigger(QueueTrigger):
     """
     Collect events from a queue, and yield them in one event. It rides out transient failures with back-off.
 
@@ -58,8 +45,7 @@ class EventSensorTrigger(BaseTrigger):
 
     #: How long a request waits for messages, in seconds.
     wait_seconds = MAX_WAIT_SECONDS
-    #: Waits, in seconds.
-    sleep: Callable[[float], Awaitable[None]] = staticmethod(asyncio.sleep)
+    own_parameters: ClassVar[tuple[str, ...]] = ("event_pattern", "min_events", "poke_interval")
 
     def __init__(
         self,
@@ -72,28 +58,17 @@ class EventSensorTrigger(BaseTrigger):
         verify: bool | str | None = None,
         botocore_config: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.queue_url = queue_url
+        super().__init__(queue_url, aws_conn_id, region_name, verify, botocore_config)
         self.event_pattern = event_pattern
         self.min_events = min_events
         self.poke_interval = poke_interval
-        self.aws_conn_id = aws_conn_id
-        self.region_name = region_name
-        self.verify = verify
-        self.botocore_config = botocore_config
-
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the class and its arguments, for Airflow's database."""
-        path = f"{EventSensorTrigger.__module__}.{EventSensorTrigger.__qualname__}"
-        return path, {name: getattr(self, name) for name in _PARAMETERS}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield one event: ``events``, or an ``error`` that the task raises."""
         pool = ThreadPoolExecutor(1, thread_name_prefix="event-sensor")
         began_at = time.monotonic()
         try:
-            # a thread of sync_to_async, as on Airflow 3.1 connections can only be looked up there
-            collector = await sync_to_async(self._collector)()
+            collector = await call_in_thread(self._collector)
             try:
                 outcome = await self._outcome(collector, pool)
             finally:
@@ -124,11 +99,7 @@ class EventSensorTrigger(BaseTrigger):
 
     def _collector(self) -> EventCollector:
         from airflow_cwevents._receive.collection import EventCollector
-        from airflow_cwevents.hooks import CloudWatchEventsHook
         from airflow_cwevents.patterns import EventPattern
 
-        hook = CloudWatchEventsHook(
-            self.aws_conn_id, region_name=self.region_name, verify=self.verify, config=self.botocore_config
-        )
         pattern = EventPattern(self.event_pattern) if self.event_pattern else None
-        return EventCollector(hook.message_queue(self.queue_url), pattern, self.min_events, self.log)
+        return EventCollector(self._queue(), pattern, self.min_events, self.log)

@@ -125,7 +125,7 @@ def test_task_stays_deferred_until_the_scheduler_knows(
 ) -> None:
     """Or Airflow may fail it: https://github.com/apache/airflow/issues/72716."""
     runs.unavailable = {"handler"}
-    monkeypatch.setattr("airflow_cwevents.triggers.event_sensor.MIN_DEFERRED_SECONDS", 10_000)
+    monkeypatch.setattr("airflow_cwevents.triggers.base.MIN_DEFERRED_SECONDS", 10_000)
     with pytest.raises(TaskDeferred) as deferred:
         operator_of(redelivery_delay=0).execute({})
     assert deferred.value.trigger.moment > datetime.now(UTC) + timedelta(seconds=9_000)

@@ -19,12 +19,14 @@ class BlockingQueue(MessageQueue):
         super().__init__(None, URL)
         self.answer: Any = []
         self.threads: set[str] = set()
+        self.daemons: list[bool] = []
         self.started, self.may_end, self.ended = threading.Event(), threading.Event(), threading.Event()
         self.may_end.set()
         self.hidden: list[tuple[str, int]] = []
 
     def receive(self, *_: Any) -> list[dict[str, Any]]:
         self.threads.add(threading.current_thread().name)
+        self.daemons.append(threading.current_thread().daemon)
         self.started.set()
         self.may_end.wait()
         if isinstance(self.answer, Exception):
@@ -60,6 +62,7 @@ def test_requests_run_in_own_threads_on_a_queue_that_is_opened_once() -> None:
         assert answers == [[message(1)], {"message-1": "on purpose"}, {}]
         assert len(opening) == 1
         assert all(name.startswith("event-queue") for name in blocking.threads)
+        assert blocking.daemons == [True]
         queue.close()
 
     asyncio.run(scenario())

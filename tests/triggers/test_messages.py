@@ -12,7 +12,7 @@ import pytest
 
 from airflow_cwevents.exceptions import EventQueueNotFoundError
 from airflow_cwevents.triggers import MessagesTrigger
-from airflow_cwevents.triggers.event_sensor import MIN_DEFERRED_SECONDS
+from airflow_cwevents.triggers.base import MIN_DEFERRED_SECONDS
 
 URL = "https://sqs.us-east-1.amazonaws.com/123456789012/q"
 MESSAGE = {"MessageId": "m1", "ReceiptHandle": "h1", "Body": '{"secret": 1}', "Attributes": {}}
@@ -162,7 +162,7 @@ def test_message_received_after_cancellation_is_put_back(trigger_of: TriggerOf) 
 
     asyncio.run(cancel())
     for thread in threading.enumerate():
-        if thread.name == "receive-messages":
+        if thread.name == "event-queue":
             thread.join()
     assert queue.hidden == [("m1", 0)]
 
