@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from airflow_cwevents._aws.errors import is_transient
-from airflow_cwevents._receive.envelopes import ReceivedEvent, read_message
-from airflow_cwevents.exceptions import EventQueueNotFoundError, InvalidMessageError
+from airflow_cwevents._receive.reader import MessageReader
+from airflow_cwevents.exceptions import EventQueueNotFoundError
 
 if TYPE_CHECKING:
     from airflow_cwevents._aws.logger import Logger
+    from airflow_cwevents._receive.envelopes import ReceivedEvent
     from airflow_cwevents._receive.queue import MessageQueue
     from airflow_cwevents.patterns import EventPattern
 
@@ -53,12 +54,12 @@ class EventCollector:
         self._pattern = pattern
         self._min_events = min_events
         self._log = log
+        self._reader = MessageReader(log)
         self._hidden_seconds = hidden_seconds
         self._clock = clock
         self._events: dict[str, Any] = {}
         self._messages: dict[str, ReceivedEvent] = {}
         self._hidden_at = 0.0
-        self._invalid: set[str] = set()
         self._missing_attempts = 0
         #: Whether the queue had messages that are not wanted, which another request would receive again.
         self.has_unwanted = False
@@ -117,22 +118,13 @@ class EventCollector:
         known = len(self._events)
         messages = self._queue.receive(wait_seconds=wait_seconds, visibility_timeout=self._hidden_seconds)
         self._hidden_at = self._hidden_at if self._messages else self._clock()
-        unwanted = [event for event in self._read(messages) if not self._keep(event)]
+        unwanted = [event for event in self._reader.read(messages) if not self._keep(event)]
         self.has_unwanted = bool(unwanted)
         self._queue.hide(unwanted, 0)
         return len(self._events) > known
 
-    def _read(self, messages: Iterable[dict[str, Any]]) -> Iterable[ReceivedEvent]:
-        for message in messages:
-            try:
-                yield read_message(message)
-            except InvalidMessageError as error:
-                if error.message_id not in self._invalid:
-                    self._invalid.add(error.message_id)
-                    self._log.warning("%s", error)
-
     def _keep(self, event: ReceivedEvent) -> bool:
-        if self._pattern and not (event.is_enveloped and self._pattern.matches(event.event)):
+        if not event.matches(self._pattern):
             return False
         self._events.setdefault(event.id, event.event)
         self._messages[event.message_id] = event

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_cwevents.exceptions import InvalidMessageError
+
+if TYPE_CHECKING:
+    from airflow_cwevents.patterns import EventPattern
 
 # Members that each event of EventBridge has: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events.html
 _EVENT_MEMBERS = frozenset({"id", "source", "detail-type", "detail"})
@@ -40,6 +43,10 @@ class ReceivedEvent:
     def is_enveloped(self) -> bool:
         """Whether the event is EventBridge's own, which patterns can match, and not transformed."""
         return is_event(self.event)
+
+    def matches(self, pattern: EventPattern | None) -> bool:
+        """Return whether the event is wanted: any if there is no pattern, else an event of EventBridge that matches."""
+        return pattern is None or (self.is_enveloped and pattern.matches(self.event))
 
 
 def is_event(payload: object) -> bool:

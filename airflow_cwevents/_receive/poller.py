@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_cwevents._aws.limits import MAX_MESSAGES_PER_REQUEST
 from airflow_cwevents._receive.acknowledgement import Acknowledgement, Queue, Sleep
-from airflow_cwevents._receive.envelopes import ReceivedEvent, read_message
 from airflow_cwevents._receive.outage import Outage
-from airflow_cwevents.exceptions import InvalidMessageError
+from airflow_cwevents._receive.reader import MessageReader
 
 if TYPE_CHECKING:
     from airflow_cwevents._aws.logger import Logger
-
-# Of how many invalid messages the ids are known, so that each is logged once.
-_KNOWN_INVALID = 1_000
+    from airflow_cwevents._receive.envelopes import ReceivedEvent
 
 
 class PolledQueue(Queue, Protocol):
@@ -53,12 +50,11 @@ class Poller:
     ) -> None:
         self._queue = queue
         self.acknowledgement = acknowledgement
-        self._log = log
         self._wait_seconds = wait_seconds
         self._visibility_timeout = visibility_timeout
         self._sleep = sleep
         self._outage = Outage(log, "receive messages", queue.url)
-        self._invalid: dict[str, None] = {}
+        self._reader = MessageReader(log)
         self._acknowledging: asyncio.Task[None] | None = None
 
     async def events(self) -> AsyncGenerator[ReceivedEvent, None]:
@@ -67,8 +63,7 @@ class Poller:
         while True:
             messages = await self._receive()
             # all are in flight before the first is yielded, so that close() puts back the others
-            read = [event for message in messages if (event := self._read(message))]
-            for event in [event for event in read if self.acknowledgement.admit(event)]:
+            for event in [event for event in self._reader.read(messages) if self.acknowledgement.admit(event)]:
                 yield event
 
     async def close(self) -> None:
@@ -88,18 +83,3 @@ class Poller:
             return []
         self._outage.ended()
         return messages
-
-    def _read(self, message: dict[str, Any]) -> ReceivedEvent | None:
-        try:
-            return read_message(message)
-        except InvalidMessageError as error:
-            self._report_once(error)
-            return None
-
-    def _report_once(self, error: InvalidMessageError) -> None:
-        if error.message_id in self._invalid:
-            return
-        self._invalid[error.message_id] = None
-        if len(self._invalid) > _KNOWN_INVALID:
-            del self._invalid[next(iter(self._invalid))]
-        self._log.warning("%s", error)

@@ -11,6 +11,7 @@ from airflow_cwevents._airflow.dag_runs import DagRuns
 from airflow_cwevents._airflow.failures import no_retry_if_permanent, permanent_errors_fail
 from airflow_cwevents._airflow.parameters import as_integer
 from airflow_cwevents._aws.limits import MAX_VISIBILITY_SECONDS
+from airflow_cwevents._declare.checks import check_number
 from airflow_cwevents._receive.routes import read_routes
 from airflow_cwevents._receive.run_requests import DEFAULT_RUN_ID, RunTemplates
 from airflow_cwevents.exceptions import DagRunNotStartedError, InvalidInputError
@@ -247,9 +248,9 @@ class DispatchEventsOperator(CloudWatchEventsBaseOperator):
 
         return ReceiveOptions(
             receivers=self._in_range("receivers", 1, MAX_RECEIVERS),
-            max_events=self._in_range("max_events", 1, inf),
+            max_events=self._in_range("max_events", 1),
             first_wait=first_wait,
-            linger=self._in_range("linger", 0, inf),
+            linger=self._in_range("linger", 0),
             visibility_timeout=self._visibility_timeout(),
         )
 
@@ -259,9 +260,7 @@ class DispatchEventsOperator(CloudWatchEventsBaseOperator):
     def _seconds(self, name: str) -> int:
         return self._in_range(name, 0, MAX_VISIBILITY_SECONDS)
 
-    def _in_range(self, name: str, lowest: int, highest: float) -> int:
+    def _in_range(self, name: str, lowest: int, highest: int | None = None) -> int:
         value = as_integer(getattr(self, name), name)
-        if not lowest <= value <= highest:
-            upper = "" if highest == inf else f" to {highest:,}"
-            raise InvalidInputError(name, f"{value:,} is out of range", f"Use {lowest}{upper or ' or more'}", value)
+        check_number(value, name, lowest, highest)
         return value

@@ -14,6 +14,7 @@ from airflow_cwevents._airflow.compat import AirflowException, AirflowSensorTime
 from airflow_cwevents._airflow.failures import no_retry_if_permanent, permanent_errors_fail
 from airflow_cwevents._airflow.parameters import as_integer
 from airflow_cwevents._aws.limits import MAX_VISIBILITY_SECONDS, MAX_WAIT_SECONDS
+from airflow_cwevents._declare.checks import check_number
 from airflow_cwevents.exceptions import InvalidInputError
 from airflow_cwevents.operators.base import CloudWatchEventsBaseOperator
 from airflow_cwevents.patterns import EventPattern
@@ -205,8 +206,7 @@ class EventSensor(CloudWatchEventsBaseOperator, BaseSensorOperator):
 
     def _min_events(self) -> int:
         count = as_integer(self.min_events, "min_events")
-        if count < 1:
-            raise InvalidInputError("min_events", f"{count:,} is out of range", "Use 1 or more", count)
+        check_number(count, "min_events", 1)
         if count > 1 and self.queue_url.endswith(".fifo"):
             reason = "a FIFO queue holds up a group while one of its messages is hidden"
             raise InvalidInputError("min_events", reason, "Use 1, or a standard queue", count)

@@ -129,7 +129,7 @@ class EventQueueTrigger(BaseEventTrigger):
         """Yield those events of the shared stream that this trigger takes."""
         with self._reading():
             async for received in shared_stream:
-                if self._takes(received):
+                if received.matches(self.event_pattern):
                     yield _trigger_event(received)
                 elif self._keeps(received):
                     reject_shared_stream_event()
@@ -143,7 +143,7 @@ class EventQueueTrigger(BaseEventTrigger):
             with self._reading():
                 async with aclosing(poller.events()) as events:
                     async for received in events:
-                        if self._takes(received):
+                        if received.matches(self.event_pattern):
                             event = _trigger_event(received)
                             yield event
                             stored.add(event, _completion(poller, received))
@@ -187,11 +187,6 @@ class EventQueueTrigger(BaseEventTrigger):
             "verify": self.verify,
             "botocore_config": None if self.botocore_config is None else _canonical(self.botocore_config),
         }
-
-    def _takes(self, received: ReceivedEvent) -> bool:
-        if self.event_pattern is None:
-            return True
-        return received.is_enveloped and self.event_pattern.matches(received.event)
 
     def _keeps(self, received: ReceivedEvent) -> bool:
         """Return whether an unmatched message stays in the queue."""

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from airflow_cwevents._airflow.compat import AirflowException
+from airflow_cwevents._airflow.compat import AirflowException, AirflowSensorTimeout, AirflowSkipException
 from airflow_cwevents._receive.queue import MessageQueue
 from airflow_cwevents.exceptions import EventQueueNotFoundError, InvalidEventPatternError, InvalidInputError
 from airflow_cwevents.hooks import CloudWatchEventsHook
@@ -14,13 +14,9 @@ from tests.failures import fails_with
 from tests.receive.messages import event_of, send, visible
 
 try:
-    from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException, TaskDeferred
+    from airflow.sdk.exceptions import TaskDeferred
 except ImportError:  # Airflow 3.1
-    from airflow.exceptions import (  # type: ignore[no-redef]
-        AirflowSensorTimeout,
-        AirflowSkipException,
-        TaskDeferred,
-    )
+    from airflow.exceptions import TaskDeferred  # type: ignore[no-redef]
 
 PATTERN = {"source": ["shop"]}
 URL = "https://sqs.us-east-1.amazonaws.com/123456789012/q"
