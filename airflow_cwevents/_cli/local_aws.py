@@ -100,6 +100,16 @@ def require_ministack() -> None:
         raise CommandError("the package ministack is missing. Install 'airflow-provider-cwevents[demo]'")
 
 
+def connection_to(url: str) -> str:
+    """
+    Return an Airflow connection to a local AWS, as JSON.
+
+    :param url: its endpoint.
+    """
+    extra = {"region_name": REGION, "endpoint_url": url}
+    return json.dumps({"conn_type": "aws", "login": "test", "password": "test", "extra": extra})
+
+
 class LocalAws:
     """
     A local AWS. It keeps nothing when it ends.
@@ -158,8 +168,7 @@ class LocalAws:
     @property
     def connection(self) -> str:
         """An Airflow connection to it, for the environment variable ``AIRFLOW_CONN_AWS_DEFAULT``."""
-        extra = {"region_name": self.region, "endpoint_url": self.url}
-        return json.dumps({"conn_type": "aws", "login": "test", "password": "test", "extra": extra})
+        return connection_to(self.url)
 
     def airflow_environment(self, folder: Path) -> dict[str, str]:
         """

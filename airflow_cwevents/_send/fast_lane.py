@@ -177,9 +177,7 @@ class FastLane:
             return
         self._failures = 0
         answered_at = attempt.started_at + attempt.seconds
-        self._answers[attempt.request.number] = Answer(
-            attempt.request, attempt.seconds, answered_at, response=response, error=error
-        )
+        self._answers[attempt.request.number] = Answer(attempt.request, answered_at, response, error)
 
     def _error_to_report(self, attempt: Attempt) -> Exception | None:
         """Return the error of an attempt that is not to be repeated by botocore; None if it is."""

@@ -30,14 +30,12 @@ class Answer:
     """
     The outcome of a request: a response or an error.
 
-    :ivar seconds: the time from sending the request to its answer, in seconds.
     :ivar answered_at: when the answer arrived, by the sender's clock, :func:`time.monotonic` by default.
     :ivar response: the response, with the members that boto3 returns.
     :ivar error: the exception that boto3 raised, or would have raised.
     """
 
     request: Request
-    seconds: float
     answered_at: float
     response: Mapping[str, Any] | None = None
     error: Exception | None = None

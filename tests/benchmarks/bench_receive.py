@@ -34,7 +34,7 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[1]))
 
-from airflow_cwevents._cli.local_aws import LocalAws, clean_environment  # noqa: E402
+from airflow_cwevents._cli.local_aws import LocalAws, clean_environment, connection_to  # noqa: E402
 from tests.benchmarks.counting_proxy import CountingProxy  # noqa: E402
 from tests.system.airflow_processes import RealAirflow, server_with_template  # noqa: E402
 
@@ -181,12 +181,6 @@ def _summary(delays: list[float]) -> dict[str, float]:
     return {"median": statistics.median(ordered), "p99": ordered[max(0, -(-99 * len(ordered) // 100) - 1)]}
 
 
-def connection(url: str) -> str:
-    """Return an Airflow connection to a server on this machine."""
-    extra = {"region_name": "us-east-1", "endpoint_url": url}
-    return json.dumps({"conn_type": "aws", "login": "test", "password": "test", "extra": extra})
-
-
 def run_child(options: argparse.Namespace) -> None:
     """Measure a contender, and print what was found, each as it comes."""
     import boto3
@@ -203,7 +197,7 @@ def run_child(options: argparse.Namespace) -> None:
         server = server_with_template(stack, options.database, folder / "template")
         (folder / "airflow").mkdir()
         proxy = CountingProxy(port)
-        connections = {"aws_default": connection(proxy.url)}
+        connections = {"aws_default": connection_to(proxy.url)}
         airflow = RealAirflow(folder / "airflow", server.create(folder / "airflow"), connections)
         contender = Contender(options.child, stack.enter_context(airflow), client, proxy)
         contender.delays(contender.send(1))

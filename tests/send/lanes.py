@@ -19,12 +19,10 @@ from airflow_cwevents._send.lane_settings import lane_settings
 from airflow_cwevents._send.transport import Answer, Request
 
 
-class DirectTransport:
-    """Sends each request through a client when it is submitted."""
+class InstantTransport:
+    """A transport that has the answer of each request when it is submitted; subclasses make it."""
 
-    def __init__(self, client: Any) -> None:
-        self.client = client
-        self.requests: list[Request] = []
+    def __init__(self) -> None:
         self.answers: deque[Answer] = deque()
 
     @property
@@ -36,13 +34,10 @@ class DirectTransport:
         return bool(self.answers)
 
     def submit(self, request: Request) -> None:
-        self.requests.append(request)
-        answer = Answer(request, 0, time.monotonic())
-        try:
-            answer.response = self.client.put_events(Entries=request.entries)
-        except Exception as error:
-            answer.error = error
-        self.answers.append(answer)
+        self.answers.append(self.answer(request))
+
+    def answer(self, request: Request) -> Answer:
+        raise NotImplementedError
 
     def wait(self, timeout: float | None) -> None:
         pass
@@ -55,6 +50,24 @@ class DirectTransport:
 
     def close(self) -> None:
         pass
+
+
+class DirectTransport(InstantTransport):
+    """Sends each request through a client when it is submitted."""
+
+    def __init__(self, client: Any) -> None:
+        super().__init__()
+        self.client = client
+        self.requests: list[Request] = []
+
+    def answer(self, request: Request) -> Answer:
+        self.requests.append(request)
+        answer = Answer(request, time.monotonic())
+        try:
+            answer.response = self.client.put_events(Entries=request.entries)
+        except Exception as error:
+            answer.error = error
+        return answer
 
 
 def client_of(url: str | None, **config: Any) -> Any:

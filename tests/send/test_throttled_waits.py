@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from itertools import chain, repeat
 from typing import Any
@@ -14,12 +13,13 @@ from airflow_cwevents._send.entries import SizedEntry
 from airflow_cwevents._send.options import SendOptions
 from airflow_cwevents._send.sender import PARTLY_THROTTLED_WAIT_SECONDS, THROTTLED_WAIT_SECONDS, EventSender
 from airflow_cwevents._send.transport import Answer, Request
+from tests.send.lanes import InstantTransport
 
 BACKOFF = 7.0
 REQUEST_THROTTLED = ClientError({"Error": {"Code": "ThrottlingException"}}, "PutEvents")
 
 
-class ScriptedTransport:
+class ScriptedTransport(InstantTransport):
     """
     Answers each request at once; time passes only while the sender waits.
 
@@ -27,42 +27,24 @@ class ScriptedTransport:
     """
 
     def __init__(self, script: Sequence[int | Exception]) -> None:
+        super().__init__()
         self.now = 0.0
         self.sent_at: list[float] = []
         self._script = chain(script, repeat(0))
-        self._answers: deque[Answer] = deque()
 
-    @property
-    def in_flight(self) -> int:
-        return len(self._answers)
-
-    @property
-    def has_answers(self) -> bool:
-        return bool(self._answers)
-
-    def submit(self, request: Request) -> None:
+    def answer(self, request: Request) -> Answer:
         self.sent_at.append(self.now)
         outcome = next(self._script)
         if isinstance(outcome, Exception):
-            self._answers.append(Answer(request, 0, self.now, error=outcome))
-            return
+            return Answer(request, self.now, error=outcome)
         results: list[dict[str, Any]] = [{"EventId": "x"} for _ in request.entries]
         results[:outcome] = [{"ErrorCode": "ThrottlingException"}] * outcome
-        self._answers.append(Answer(request, 0, self.now, response={"Entries": results}))
+        return Answer(request, self.now, response={"Entries": results})
 
     def wait(self, timeout: float | None) -> None:
-        if not self._answers:
+        if not self.answers:
             assert timeout is not None
             self.now += timeout
-
-    def take(self) -> Answer | None:
-        return self._answers.popleft() if self._answers else None
-
-    def wake(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
 
 
 def waits(script: Sequence[int | Exception]) -> list[float]:

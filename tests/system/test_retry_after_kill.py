@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import threading
@@ -15,6 +14,7 @@ import pytest
 from airflow import __version__ as airflow_version
 from packaging.version import Version
 
+from airflow_cwevents._cli.local_aws import connection_to
 from tests.fault_server import Entry, FaultServer, Reply
 from tests.system.airflow_processes import RealAirflow
 from tests.system.databases import SqliteServer
@@ -93,7 +93,7 @@ def airflow(
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "300",
         "NOTES": str(folder),
     }
-    connections = {number.name: connection(server.url) for number, server in servers.items()}
+    connections = {number.name: connection_to(server.url) for number, server in servers.items()}
     with RealAirflow(folder, database, connections, settings) as airflow:
         airflow.add_dag_file("send", DAG_FILE % (sorted(connections), ENTRIES))
         for component in ("api-server", "scheduler", "dag-processor"):
@@ -105,12 +105,6 @@ def airflow(
         for number in SIGNALS:
             airflow.wait_for(partial(has_succeeded, airflow, number.name), dag_id=number.name)
         yield airflow
-
-
-def connection(endpoint_url: str) -> str:
-    """Return a connection to a server on this machine, as JSON."""
-    extra = {"region_name": "us-east-1", "endpoint_url": endpoint_url}
-    return json.dumps({"conn_type": "aws", "login": "test", "password": "test", "extra": extra})
 
 
 def process_of_attempt(airflow: RealAirflow, dag_id: str, number: int) -> int:
