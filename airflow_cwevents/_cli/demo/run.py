@@ -112,6 +112,7 @@ def _run(signals: SignalHandler, folder: Path) -> None:
 def _airflow_environment(aws: LocalAws, folder: Path) -> dict[str, str]:
     dags = folder / "dags"
     dags.mkdir()
+    (folder / "airflow").mkdir()  # Airflow 3.0 does not create it
     shutil.copy(example_dags_folder() / "example_cwevents.py", dags)
     return {
         **clean_environment(folder),
