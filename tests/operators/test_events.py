@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
-from airflow.sdk import DAG
 
 from airflow_cwevents._airflow.compat import AirflowFailException
 from airflow_cwevents._send.checkpoint import KEY
 from airflow_cwevents.exceptions import InvalidEntryError, InvalidInputError, PutEventsError, PutEventsStoppedError
 from airflow_cwevents.operators import PutEventsOperator
+from tests.airflow_versions import DAG
 from tests.dict_store import DictStore
 from tests.failures import fails_with
 from tests.fault_server import Entry, FaultServer, Reply

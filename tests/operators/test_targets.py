@@ -8,7 +8,6 @@ from typing import Any
 
 import boto3
 import pytest
-from airflow.sdk import DAG, XComArg
 from botocore.exceptions import ClientError
 
 from airflow_cwevents._airflow.compat import AirflowFailException
@@ -29,6 +28,7 @@ from airflow_cwevents.operators import (
     RemoveTargetsOperator,
 )
 from airflow_cwevents.operators.base import CloudWatchEventsBaseOperator
+from tests.airflow_versions import DAG, XComArg
 from tests.conftest import NO_WAITS
 from tests.failures import fails_with
 

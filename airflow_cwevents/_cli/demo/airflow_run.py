@@ -24,13 +24,18 @@ def main() -> None:
     """Run the tutorial; its progress goes to standard output."""
     shown = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
-    _prepare_dag_files(Path(os.environ["AIRFLOW__CORE__DAGS_FOLDER"]))
+    prepare_dag_files(Path(os.environ["AIRFLOW__CORE__DAGS_FOLDER"]))
     prepare_database()
     sys.stdin.read()
     _run_tutorial(shown)
 
 
-def _prepare_dag_files(folder: Path) -> None:
+def prepare_dag_files(folder: Path) -> None:
+    """
+    Make example DAGs importable by this Airflow.
+
+    :param folder: a folder with copies of them.
+    """
     from airflow_cwevents._airflow.compat import with_imports_of_this_version
 
     for path in folder.glob("*.py"):

@@ -1,0 +1,54 @@
+"""What only Airflow 2 needs: links that its webserver reads, and examples with imports that it has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_cwevents._airflow.airflow_2 import with_imports_of_airflow_2
+from airflow_cwevents.links import EventBusLink, EventRuleLink
+from airflow_cwevents.operators.base import CloudWatchEventsBaseOperator
+from tests.airflow_versions import DAG, only_airflow_2
+
+HOME = "https://console.aws.amazon.com/events/home?region=eu-central-1#/eventbus/orders"
+
+
+class ShowRule(CloudWatchEventsBaseOperator):
+    operator_extra_links = (EventRuleLink(), EventBusLink())
+
+    def execute(self, context: Any) -> None:
+        self.show_in_console("orders", self.task_id)
+
+
+@only_airflow_2
+def test_webserver_shows_the_links_that_a_task_has_stored(airflow_database: None) -> None:
+    from airflow.serialization.serialized_objects import SerializedDAG
+
+    with DAG("show_rule", schedule=None) as dag:
+        ShowRule(task_id="r", aws_conn_id=None, region_name="eu-central-1")
+    (instance,) = dag.test().get_task_instances()
+    task = SerializedDAG.from_dict(SerializedDAG.to_dict(dag)).get_task("r")
+    assert set(task.extra_links) == {"Event Rule", "Event Bus"}
+    assert task.get_extra_links(instance, "Event Rule") == f"{HOME}/rules/r"
+    assert task.get_extra_links(instance, "Event Bus") == HOME
+
+
+@only_airflow_2
+def test_task_without_links_in_the_webserver(airflow_database: None) -> None:
+    with DAG("show_nothing", schedule=None) as dag:
+        CloudWatchEventsBaseOperator(task_id="r")
+    (instance,) = dag.create_dagrun(state="queued", run_id="r", run_type="manual").get_task_instances()
+    assert EventBusLink().get_link(object(), ti_key=instance.key) == ""
+
+
+def test_imports_are_replaced() -> None:
+    source = "import os\nfrom airflow.sdk import DAG, task\n\nfrom a import b\n"
+    expected = "import os\nfrom airflow import DAG\nfrom airflow.decorators import task\n\nfrom a import b\n"
+    assert with_imports_of_airflow_2(source) == expected
+
+
+@pytest.mark.parametrize("path", sorted((Path(__file__).parents[2] / "dags").glob("*.py")), ids=lambda path: path.stem)
+def test_airflow_2_has_what_each_example_imports(path: Path) -> None:
+    assert "airflow.sdk" not in with_imports_of_airflow_2(path.read_text())
