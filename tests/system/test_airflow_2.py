@@ -24,12 +24,13 @@ class ShowRule(CloudWatchEventsBaseOperator):
 
 @only_airflow_2
 def test_webserver_shows_the_links_that_a_task_has_stored(airflow_database: None) -> None:
-    from airflow.serialization.serialized_objects import SerializedDAG
+    from airflow.serialization import serialized_objects
 
+    serialized_dag: Any = serialized_objects.SerializedDAG  # type: ignore[attr-defined]
     with DAG("show_rule", schedule=None) as dag:
         ShowRule(task_id="r", aws_conn_id=None, region_name="eu-central-1")
     (instance,) = dag.test().get_task_instances()
-    task = SerializedDAG.from_dict(SerializedDAG.to_dict(dag)).get_task("r")
+    task = serialized_dag.from_dict(serialized_dag.to_dict(dag)).get_task("r")
     assert set(task.extra_links) == {"Event Rule", "Event Bus"}
     assert task.get_extra_links(instance, "Event Rule") == f"{HOME}/rules/r"
     assert task.get_extra_links(instance, "Event Bus") == HOME
@@ -37,8 +38,8 @@ def test_webserver_shows_the_links_that_a_task_has_stored(airflow_database: None
 
 @only_airflow_2
 def test_task_without_links_in_the_webserver(airflow_database: None) -> None:
-    with DAG("show_nothing", schedule=None) as dag:
-        CloudWatchEventsBaseOperator(task_id="r")
+    dag: Any = DAG("show_nothing", schedule=None)
+    CloudWatchEventsBaseOperator(task_id="r", dag=dag)
     (instance,) = dag.create_dagrun(state="queued", run_id="r", run_type="manual").get_task_instances()
     assert EventBusLink().get_link(object(), ti_key=instance.key) == ""
 
