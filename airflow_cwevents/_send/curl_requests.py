@@ -99,7 +99,8 @@ class CurlRequests:
     @property
     def has_finished(self) -> bool:
         """Whether :meth:`finished` would return an attempt."""
-        return any(succeeded or failed for _, succeeded, failed in self._messages)
+        # a copy, made by one call in C: another thread may be in perform()
+        return any(succeeded or failed for _, succeeded, failed in tuple(self._messages))
 
     def finished(self) -> Sequence[Attempt]:
         """Return the attempts that ended, each once."""

@@ -251,6 +251,20 @@ class TestWaiting:
         lane.submit(request())
         assert arrived.wait(10)  # without any call of the lane
 
+    def test_pump_may_receive_while_the_sender_looks_for_answers(self, server: FaultServer) -> None:
+        lane, _ = lane_of(client_of(server.url))
+        messages = lane._requests._messages
+
+        class Received:
+            """Something whose truth is asked for just when the pump receives."""
+
+            def __bool__(self) -> bool:
+                messages.append((0, [], []))
+                return False
+
+        messages.extend([(0, Received(), []), (0, [], [])])  # type: ignore[list-item]
+        assert not lane.has_answers
+
     def test_wait_of_nothing_ends_with_a_wake_from_a_signal_handler(self, server: FaultServer) -> None:
         lane, _ = lane_of(client_of(server.url))
         before = signal.signal(signal.SIGALRM, lambda *_: lane.wake())
