@@ -170,7 +170,9 @@ class TestWhenTheDagFileIsRead:
         assert cls(task_id="t", name="{{ params.rule }}").name == "{{ params.rule }}"
 
     def test_marks_of_the_dags_own_are_templates(self) -> None:
-        with DAG("d", jinja_environment_kwargs={"variable_start_string": "<<", "variable_end_string": ">>"}):
+        with DAG(
+            "d", schedule=None, jinja_environment_kwargs={"variable_start_string": "<<", "variable_end_string": ">>"}
+        ):
             task = PutRuleOperator(task_id="t", name="<< params.rule >>", event_pattern=PATTERN)
         assert task.name == "<< params.rule >>"
 
@@ -198,7 +200,7 @@ class TestParameters:
         assert set(operator.template_fields) == own | set(CloudWatchEventsBaseOperator.template_fields)
 
     def test_misspelt_one_is_an_error(self, operator: type[CloudWatchEventsBaseOperator]) -> None:
-        with pytest.raises(TypeError, match="event_bus"):
+        with pytest.raises(Exception, match="event_bus"):  # a TypeError, but for Airflow 2
             operator(task_id="t", name="r", event_bus="orders")
 
 
