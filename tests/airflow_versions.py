@@ -42,8 +42,8 @@ def needs_airflow(version: str, what: str) -> pytest.MarkDecorator:
     """
     Skip a test on an older Airflow.
 
-    :param version: the first version that has what the test needs.
-    :param what: what that is.
+    :param version: the first version on which it passes.
+    :param what: what needs this version.
     """
     too_old = Version(version).release[:2] > AIRFLOW
-    return pytest.mark.skipif(too_old, reason=f"Airflow {__version__} does not have {what}; {version} does")
+    return pytest.mark.skipif(too_old, reason=f"{what} needs Airflow {version}, and this is {__version__}")

@@ -42,7 +42,7 @@ def test_placeholder_survives_pickle_and_copy() -> None:
     assert [copy.copy(PLACEHOLDER), copy.deepcopy(PLACEHOLDER), unpickled] == [PLACEHOLDER] * 3
 
 
-@needs_airflow("3.1", "a page of templated fields that asks values how to show them")
+@needs_airflow("3.1", "A placeholder's own form in the user interface")
 def test_user_interface_shows_the_placeholder() -> None:
     shown = serialize_template_field(operator(detail=PLACEHOLDER).targets, "targets")
     assert "<detail>" in json.dumps(shown)

@@ -24,7 +24,7 @@ from airflow_cwevents._cli.processes import process_group, python_command
 from tests.airflow_versions import needs_airflow
 from tests.fault_server import Entry, FaultServer, Reply
 
-pytestmark = needs_airflow("3.0", "the API server that these tests start")
+pytestmark = needs_airflow("3.0", "The API server, which these tests start,")
 
 # without a state store, Airflow 3.1 fails a task that gets SIGKILL without a retry
 SIGNALS = [signal.SIGKILL, signal.SIGTERM] if HAS_TASK_STATE_STORE else [signal.SIGTERM]
