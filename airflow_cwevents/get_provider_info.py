@@ -37,5 +37,9 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "task-decorators": [{"name": "put_events", "class-name": "airflow_cwevents.decorators.put_events_task"}],
-        "extra-links": ["airflow_cwevents.links.EventBusLink", "airflow_cwevents.links.EventRuleLink"],
+        # by the modules that define them: the webserver of Airflow 2 compares the names
+        "extra-links": [
+            "airflow_cwevents.links.event_buses.EventBusLink",
+            "airflow_cwevents.links.rules.EventRuleLink",
+        ],
     }

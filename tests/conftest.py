@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import signal
 import tempfile
 from collections.abc import Callable, Iterator
@@ -42,12 +43,14 @@ Logged = Callable[[str], list[logging.LogRecord]]
 
 # before Airflow is imported, as it reads its settings once
 _home = tempfile.TemporaryDirectory(prefix="airflow-cwevents-tests-")
+DAGS_FOLDER = Path(_home.name, "dags")
+shutil.copytree(Path(__file__).parents[1] / "dags", DAGS_FOLDER, ignore=shutil.ignore_patterns("__pycache__"))
 for name in list(os.environ):
     if name.startswith(("AIRFLOW", "AWS_")) or name.lower().endswith("_proxy"):  # a proxy leads off this machine
         del os.environ[name]
 os.environ.update(
     AIRFLOW_HOME=_home.name,
-    AIRFLOW__CORE__DAGS_FOLDER=str(Path(__file__).parents[1] / "dags"),
+    AIRFLOW__CORE__DAGS_FOLDER=str(DAGS_FOLDER),
     AIRFLOW__CORE__LOAD_EXAMPLES="False",
     AIRFLOW__USAGE_DATA_COLLECTION__ENABLED="False",
     AWS_ACCESS_KEY_ID="testing",

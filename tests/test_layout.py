@@ -57,7 +57,7 @@ ALLOWED: dict[str, set[str]] = {
     "_airflow": {"exceptions", "_declare"},
     "hooks": {*LIBRARIES, "_declare", "_send", "_receive"},
     **{kind: {*LIBRARIES, *KINDS, "_airflow", "_declare", "_send", "_receive", "hooks"} for kind in KINDS},
-    "_cli": {"__version__", "targets", *LIBRARIES},
+    "_cli": {"__version__", "_airflow", "targets", *LIBRARIES},
     "__main__": {"_cli"},
     "__init__": set(),
     "get_provider_info": set(),

@@ -1,8 +1,36 @@
-"""Names that moved between the Airflow versions we support."""
+"""
+What differs between the versions of Airflow that we support: each name from where its version has it.
+
+Type checkers see the newest version only. Whatever is here for Airflow 2 goes with it, and so does ``airflow_2``.
+"""
 
 from __future__ import annotations
 
-try:
+from typing import TYPE_CHECKING, Any
+
+from airflow import __version__
+from packaging.version import Version
+
+if TYPE_CHECKING:
+    from airflow.sdk import ObjectStoragePath
+
+_AIRFLOW = Version(__version__).release[:2]
+
+if TYPE_CHECKING or _AIRFLOW >= (3, 0):
+    from airflow.sdk import BaseOperator, BaseOperatorLink
+    from airflow.sdk.bases.decorator import DecoratedOperator, TaskDecorator, task_decorator_factory
+else:
+    from airflow.decorators.base import DecoratedOperator, TaskDecorator, task_decorator_factory
+    from airflow.models.baseoperator import BaseOperator
+    from airflow.models.baseoperatorlink import BaseOperatorLink
+
+if TYPE_CHECKING or _AIRFLOW >= (3, 1):
+    from airflow.sdk.definitions.context import context_merge
+else:
+    from airflow.utils.context import context_merge
+
+if TYPE_CHECKING or _AIRFLOW >= (3, 2):
+    from airflow.sdk.bases.decorator import determine_kwargs
     from airflow.sdk.exceptions import (
         AirflowException,
         AirflowFailException,
@@ -10,25 +38,85 @@ try:
         AirflowSensorTimeout,
         AirflowSkipException,
     )
-except ImportError:  # Airflow 3.1
-    from airflow.exceptions import (  # type: ignore[attr-defined,no-redef]
+else:
+    from airflow.exceptions import (
         AirflowException,
         AirflowFailException,
         AirflowOptionalProviderFeatureException,
         AirflowSensorTimeout,
         AirflowSkipException,
     )
-
-try:
-    from airflow.sdk.bases.decorator import determine_kwargs
-except ImportError:  # Airflow 3.1
-    from airflow.utils.operator_helpers import determine_kwargs  # type: ignore[attr-defined]
+    from airflow.utils.operator_helpers import determine_kwargs
 
 __all__ = [
+    "HAS_TASK_STATE_STORE",
     "AirflowException",
     "AirflowFailException",
     "AirflowOptionalProviderFeatureException",
     "AirflowSensorTimeout",
     "AirflowSkipException",
+    "BaseOperator",
+    "BaseOperatorLink",
+    "DecoratedOperator",
+    "TaskDecorator",
+    "context_merge",
     "determine_kwargs",
+    "object_storage_path_class",
+    "store_links",
+    "stored_link",
+    "task_decorator_factory",
+    "with_imports_of_this_version",
 ]
+
+# Whether a retry of a task can know what the previous attempt did.
+HAS_TASK_STATE_STORE = _AIRFLOW >= (3, 3)
+
+
+def object_storage_path_class() -> type[ObjectStoragePath]:
+    """Import ``ObjectStoragePath``, which takes long."""
+    if TYPE_CHECKING or _AIRFLOW >= (3, 0):
+        from airflow.sdk import ObjectStoragePath
+    else:
+        from airflow.io.path import ObjectStoragePath
+    return ObjectStoragePath
+
+
+def store_links(operator: BaseOperator) -> None:
+    """
+    Store what the links of a running task open, where Airflow does not do so itself.
+
+    :param operator: the operator of the task.
+    """
+    if _AIRFLOW < (3, 0):
+        from airflow_cwevents._airflow import airflow_2
+
+        airflow_2.store_links(operator)
+
+
+def stored_link(link: BaseOperatorLink, ti_key: Any) -> str:
+    """
+    Return what :func:`store_links` has stored for a link.
+
+    :param link: the link.
+    :param ti_key: the key of the task instance.
+    :return: the URL; empty if there is none.
+    """
+    if _AIRFLOW < (3, 0):
+        from airflow_cwevents._airflow import airflow_2
+
+        return airflow_2.stored_link(link, ti_key)
+    return ""
+
+
+def with_imports_of_this_version(source: str) -> str:
+    """
+    Return an example DAG that this Airflow can import.
+
+    :param source: a DAG file that imports from ``airflow.sdk``.
+    :return: the file; on Airflow 2 it imports from where that has the names.
+    """
+    if _AIRFLOW < (3, 0):
+        from airflow_cwevents._airflow import airflow_2
+
+        return airflow_2.with_imports_of_airflow_2(source)
+    return source

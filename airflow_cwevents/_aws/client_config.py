@@ -35,6 +35,17 @@ def tuned_config(config: Config) -> Config:
     return config.merge(tuning)
 
 
+def protocol_of(client: Any) -> str:
+    """
+    Return the protocol that a client speaks.
+
+    :param client: a boto3 client.
+    :return: the protocol, such as ``json``.
+    """
+    model = client.meta.service_model
+    return str(getattr(model, "resolved_protocol", model.metadata["protocol"]))  # botocore has the former from 1.39
+
+
 @cache
 def _default_user_agent() -> str:
     return botocore.session.Session().user_agent()

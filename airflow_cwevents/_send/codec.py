@@ -9,6 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from airflow_cwevents._aws.client_config import protocol_of
 from airflow_cwevents._aws.errors import is_throttling
 
 _ENTRIES = "airflow_cwevents_entries"
@@ -31,7 +32,7 @@ def speed_up_put_events(client: Any) -> None:
 
     .. seealso:: https://boto3.amazonaws.com/v1/documentation/api/latest/guide/events.html
     """
-    if client.meta.service_model.resolved_protocol != "json":
+    if protocol_of(client) != "json":
         return
     # last: a Stubber compares the real entries with those it expects
     client.meta.events.register_last("before-parameter-build.eventbridge.PutEvents", _set_entries_aside)

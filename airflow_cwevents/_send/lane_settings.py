@@ -13,6 +13,8 @@ import botocore.client
 import botocore.httpsession
 from botocore.exceptions import BotoCoreError
 
+from airflow_cwevents._aws.client_config import protocol_of
+
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest
 
@@ -188,8 +190,8 @@ def _changed_client(client: Any) -> str | None:
         return "the client's put_events is replaced"
     if type(client._endpoint.http_session) is not botocore.httpsession.URLLib3Session:
         return "the client has an HTTP session of its own"
-    if client.meta.service_model.resolved_protocol != "json":
-        return f"the protocol is {client.meta.service_model.resolved_protocol}"
+    if protocol_of(client) != "json":
+        return f"the protocol is {protocol_of(client)}"
     return None
 
 

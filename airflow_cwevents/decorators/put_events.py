@@ -6,10 +6,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from inspect import isasyncgenfunction, iscoroutinefunction
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.sdk.bases.decorator import DecoratedOperator, TaskDecorator, task_decorator_factory
-from airflow.sdk.definitions.context import context_merge
-
-from airflow_cwevents._airflow.compat import determine_kwargs
+from airflow_cwevents._airflow.compat import (
+    DecoratedOperator,
+    TaskDecorator,
+    context_merge,
+    determine_kwargs,
+    task_decorator_factory,
+)
 from airflow_cwevents._airflow.failures import no_retry_if_permanent
 from airflow_cwevents._airflow.parameters import as_list
 from airflow_cwevents._send.detail_mapping import entry_mapping

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from airflow.sdk import BaseOperatorLink
+from airflow_cwevents._airflow.compat import BaseOperatorLink, stored_link
 
 if TYPE_CHECKING:
     from airflow.sdk.types import RuntimeTaskInstanceProtocol
@@ -51,20 +51,23 @@ def has_console(endpoint_url: str) -> bool:
 
 
 class ConsoleLink(BaseOperatorLink):
-    """Base of the links: Airflow asks for them when the task has ended, in the same process."""
+    """Base of the links: Airflow 3 asks for them when the task has ended, in the same process; Airflow 2 elsewhere."""
 
     def get_link(self, operator: Any, *, ti_key: RuntimeTaskInstanceProtocol | Any) -> str:
         """
         Return the link.
 
         :param operator: the operator, after it was executed.
-        :param ti_key: the key of the task instance, which is not needed.
+        :param ti_key: the key of the task instance, needed on Airflow 2 only.
         :return: the link; empty if there is nothing to show, or if the console of the partition is unknown.
         """
         place: ConsolePlace | None = getattr(operator, "console_place", None)
-        path = self.path(place) if place else None
-        console = _CONSOLES.get(place.partition) if place else None
-        if not place or not path or not console:
+        return self._url(place) if place else stored_link(self, ti_key)
+
+    def _url(self, place: ConsolePlace) -> str:
+        path = self.path(place)
+        console = _CONSOLES.get(place.partition)
+        if not path or not console:
             return ""
         # the names of partner buses hold slashes
         escaped = "/".join(quote(part, safe="") for part in path)

@@ -6,8 +6,7 @@ from collections.abc import Collection, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.sdk import BaseOperator
-
+from airflow_cwevents._airflow.compat import BaseOperator, store_links
 from airflow_cwevents._airflow.failures import permanent_errors_fail
 from airflow_cwevents._airflow.parameters import is_literal
 from airflow_cwevents._aws.arns import DEFAULT_EVENT_BUS, bus_name_of, check_event_bus_name
@@ -96,3 +95,4 @@ class CloudWatchEventsBaseOperator(BaseOperator):
             event_bus_name=bus_name_of(event_bus_name or DEFAULT_EVENT_BUS),
             rule=rule,
         )
+        store_links(self)

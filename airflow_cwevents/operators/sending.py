@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from airflow_cwevents._airflow.compat import HAS_TASK_STATE_STORE, object_storage_path_class
 from airflow_cwevents._airflow.parameters import as_bool, as_integer, as_number
 from airflow_cwevents._aws.limits import MAX_REQUEST_BYTES
 from airflow_cwevents._aws.logger import counted
@@ -87,6 +88,8 @@ class SendingBaseOperator(CloudWatchEventsBaseOperator):
         self.failed_entries_path = failed_entries_path
         self.max_failed = max_failed
         self.validate_names(event_bus_name)
+        if self.retries and not HAS_TASK_STATE_STORE:
+            self.log.warning("A retry sends everything again; with Airflow 3.3 and later it sends the rest")
 
     @cached_property
     def _sending(self) -> EventSending:
@@ -227,12 +230,11 @@ def as_object_storage_path(path: str | ObjectStoragePath | None, place: str) -> 
     :return: the path; None if none was passed.
     :raises InvalidInputError: if Airflow does not support this kind of storage.
     """
-    from airflow.sdk import ObjectStoragePath
-
     if path is None:
         return None
+    path_class = object_storage_path_class()
     try:
-        opened = path if isinstance(path, ObjectStoragePath) else ObjectStoragePath(path)
+        opened = path if isinstance(path, path_class) else path_class(path)
         _ = opened.fs  # raises if the file system is not installed
     except (ImportError, ValueError) as error:
         remedy = "Use a local path, or install the package for it, such as apache-airflow-providers-amazon[s3fs]"

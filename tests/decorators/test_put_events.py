@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from airflow.sdk import DAG
 
 from airflow_cwevents.decorators import put_events_task
 from airflow_cwevents.exceptions import InvalidEntryError, InvalidInputError, PutEventsError, PutEventsStoppedError
+from tests.airflow_versions import DAG
 from tests.dict_store import DictStore
 from tests.failures import fails_with
 from tests.fault_server import FaultServer, Reply

@@ -5,15 +5,21 @@ from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
-from airflow.sdk import BaseOperatorLink
 
 from airflow_cwevents.links import EventBusLink, EventRuleLink
 from airflow_cwevents.links.console import ConsolePlace
 from airflow_cwevents.operators import EnableRuleOperator, PutEventsOperator, PutRuleOperator, PutTargetsOperator
 from airflow_cwevents.operators.base import CloudWatchEventsBaseOperator
+from tests.airflow_versions import BaseOperatorLink
 
 HOME = "https://console.aws.amazon.com/events/home?region=us-east-1#"
 PARTNER_BUS = "aws.partner/example.com/acct 1/orders"
+
+
+@pytest.fixture(autouse=True)
+def _no_stored_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let links of Airflow 2 do without a database."""
+    monkeypatch.setattr("airflow_cwevents.links.console.stored_link", lambda link, ti_key: "")
 
 
 def link(of: BaseOperatorLink, place: ConsolePlace | None) -> str:

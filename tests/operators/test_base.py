@@ -8,10 +8,9 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-from airflow.sdk import DAG, BaseOperator
 
 from airflow_cwevents import operators, sensors, transfers
-from airflow_cwevents._airflow.compat import AirflowFailException
+from airflow_cwevents._airflow.compat import AirflowFailException, with_imports_of_this_version
 from airflow_cwevents._airflow.failures import no_retry_if_permanent
 from airflow_cwevents._airflow.parameters import as_bool, as_list, as_number, is_literal
 from airflow_cwevents.decorators import put_events_task
@@ -25,6 +24,7 @@ from airflow_cwevents.exceptions import (
     RuleNotFoundError,
 )
 from airflow_cwevents.operators.base import CloudWatchEventsBaseOperator
+from tests.airflow_versions import DAG, BaseOperator
 from tests.failures import fails_with
 
 LAMBDA = {"Id": "t", "Arn": "arn:aws:lambda:us-east-1:123456789012:function:f"}
@@ -130,7 +130,7 @@ class TestEveryOperator:
 
     @each_operator
     def test_misspelt_argument_raises(self, cls: type[CloudWatchEventsBaseOperator]) -> None:
-        with pytest.raises(TypeError, match="region_nam"):
+        with pytest.raises(Exception, match="region_nam"):  # a TypeError, but for Airflow 2
             cls(task_id="t", **OPERATORS[cls], region_nam="us-east-1")
 
     @each_of(cls for cls in OPERATORS if "event_bus_name" in cls.template_fields)
@@ -159,14 +159,14 @@ class TestEveryOperator:
             value = MAPPED.get(field, "some")
             fixed = {"region_name": "eu-west-1", **OPERATORS[cls]}
             fixed.pop(field, None)
-            with DAG("d"):
+            with DAG("d", schedule=None):
                 mapped = cls.partial(task_id="t", **fixed).expand(**{field: [value, value]})
             task = mapped.unmap({field: value})
             assert isinstance(task, cls)
             assert {name: getattr(task, name) for name in [*fixed, field]} == {**fixed, field: value}
 
     def test_decorated_function_can_be_mapped_over(self) -> None:
-        with DAG("d"):
+        with DAG("d", schedule=None):
 
             @put_events_task(source="s", detail_type="d", event_bus_name="orders")
             def send(x: int, y: int) -> list[dict[str, int]]:
@@ -316,7 +316,7 @@ class TestIsLiteral:
         assert not is_literal(value)
 
     def test_result_of_another_task_is_not(self) -> None:
-        with DAG("d"):
+        with DAG("d", schedule=None):
             output = operators.EnableRuleOperator(task_id="t", name="r").output
         assert not is_literal(output)
         assert not is_literal([output])
@@ -386,10 +386,10 @@ class TestImports:
             "from airflow.sdk import DAG\n"
             "import airflow_cwevents.decorators, airflow_cwevents.links, airflow_cwevents.transfers\n"
             "from airflow_cwevents.operators import *\n"
-            "with DAG('d'):\n"
+            "with DAG('d', schedule=None):\n"
             "    PutRuleOperator(task_id='a', name='r', event_pattern={'source': ['s']})\n"
             "    PutRuleOperator(task_id='b', name='r', schedule_expression='rate(1 day)')\n"
             f"    PutTargetsOperator(task_id='c', rule='r', targets=[{LAMBDA}])\n"
             f"    PutEventsOperator(task_id='d', entries=[{ENTRY}])\n"
         )
-        assert loaded_by(code, {"airflow", "boto3", "botocore"}) == {"airflow"}
+        assert loaded_by(with_imports_of_this_version(code), {"airflow", "boto3", "botocore"}) == {"airflow"}

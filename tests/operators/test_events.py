@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import socket
@@ -11,12 +12,12 @@ from typing import Any
 
 import pytest
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
-from airflow.sdk import DAG
 
 from airflow_cwevents._airflow.compat import AirflowFailException
 from airflow_cwevents._send.checkpoint import KEY
 from airflow_cwevents.exceptions import InvalidEntryError, InvalidInputError, PutEventsError, PutEventsStoppedError
 from airflow_cwevents.operators import PutEventsOperator
+from tests.airflow_versions import DAG
 from tests.dict_store import DictStore
 from tests.failures import fails_with
 from tests.fault_server import Entry, FaultServer, Reply
@@ -58,6 +59,20 @@ def test_no_entries_are_a_success_that_sends_nothing(server: FaultServer) -> Non
 def test_mapped_upstream_gives_no_list(server: FaultServer) -> None:
     given = operator(entries=(entry for entry in entries(3)))
     assert len(run(given)) == 3
+
+
+@pytest.mark.parametrize(
+    ("retries", "resumes", "warnings"),
+    [(1, False, 1), (0, False, 0), (1, True, 0)],
+    ids=["warns", "no retry", "resumes"],
+)
+def test_warns_that_a_retry_sends_everything_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, retries: int, resumes: bool, warnings: int
+) -> None:
+    monkeypatch.setattr(PutEventsOperator, "log", logging.getLogger("tests.operator"))
+    monkeypatch.setattr("airflow_cwevents.operators.sending.HAS_TASK_STATE_STORE", resumes)
+    operator(1, retries=retries)
+    assert [record.name for record in caplog.records].count("tests.operator") == warnings
 
 
 @pytest.mark.parametrize("bad", ["[{}]", {"Source": "s"}, 7, None])

@@ -47,7 +47,11 @@ def test_body_equals_botocores(entry: dict[str, Any]) -> None:
     plain, ours = boto3.client("events"), boto3.client("events")
     speed_up_put_events(ours)
     entries = [entry, {**entry, "Source": "other"}]
-    assert body_of(ours, Entries=CheckedEntries(entries)) == body_of(plain, Entries=entries)
+    expected = body_of(plain, Entries=entries)
+    if "Time" in entry:  # botocore up to 1.40.45 cuts off fractions of a second
+        for sent in expected["Entries"]:
+            sent["Time"] = entry["Time"].timestamp()
+    assert body_of(ours, Entries=CheckedEntries(entries)) == expected
 
 
 def test_plain_list_is_validated_by_botocore() -> None:

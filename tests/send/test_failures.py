@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from airflow.sdk import ObjectStoragePath
 
 from airflow_cwevents._send import failures as failures_module
 from airflow_cwevents._send.entries import EntryResult, normalise_entry
 from airflow_cwevents._send.failures import Failures
 from airflow_cwevents.exceptions import FailedEntry
+from tests.airflow_versions import ObjectStoragePath
 
 ENTRY = {"Source": "s", "DetailType": "d", "Detail": '{"n":1}'}
 

@@ -4,10 +4,10 @@ import gzip
 from pathlib import Path
 
 import pytest
-from airflow.sdk import ObjectStoragePath
 
 from airflow_cwevents._send import json_lines
 from airflow_cwevents._send.json_lines import BadLineError, open_lines, parse_line
+from tests.airflow_versions import ObjectStoragePath
 
 
 def read(path: Path) -> list[tuple[int, bytes]]:

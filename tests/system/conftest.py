@@ -6,14 +6,15 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk import DAG
 
-from airflow_cwevents._cli.demo.airflow_run import prepare_database
-from airflow_cwevents._cli.demo.run import example_dags_folder
+from airflow_cwevents._cli.demo.airflow_run import prepare_dag_files, prepare_database
 from airflow_cwevents._cli.local_aws import LocalAws
+from tests.airflow_versions import DAG
+from tests.conftest import DAGS_FOLDER
 from tests.system.airflow_processes import RealAirflow, server_with_template
 from tests.system.databases import Server
 
@@ -30,7 +31,14 @@ def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
 
 
 @pytest.fixture(scope="session")
-def airflow_database() -> None:
+def dags_folder() -> Path:
+    """The folder of the session's Airflow, with copies of the examples that it can import."""
+    prepare_dag_files(DAGS_FOLDER)
+    return DAGS_FOLDER
+
+
+@pytest.fixture(scope="session")
+def airflow_database(dags_folder: Path) -> None:
     """The database of the session's Airflow, with the example DAGs."""
     prepare_database()
 
@@ -43,11 +51,10 @@ def aws_default(local_aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> LocalAw
 
 
 @pytest.fixture
-def example_dags(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+def example_dags(dags_folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """The example DAGs by id, read afresh, as a DAG keeps the parameters of its last run."""
-    folder = example_dags_folder()
-    monkeypatch.syspath_prepend(str(folder))
-    names = [path.stem for path in folder.glob("*.py")]
+    monkeypatch.syspath_prepend(str(dags_folder))
+    names = [path.stem for path in dags_folder.glob("*.py")]
     for name in names:
         sys.modules.pop(name, None)
     values = [value for name in names for value in vars(import_module(name)).values()]

@@ -141,7 +141,7 @@ def test_failed_dag_run_keeps_the_logs(environment: dict[str, str], tmp_path: Pa
     dag_file = """
 from airflow.sdk import DAG, task
 
-with DAG("example_cwevents") as dag:
+with DAG("example_cwevents", schedule=None) as dag:
 
     @task
     def fail():

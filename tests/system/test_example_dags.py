@@ -15,7 +15,6 @@ import airflow.providers
 import boto3
 import pytest
 
-from airflow_cwevents._cli.demo.run import example_dags_folder
 from airflow_cwevents._cli.demo.tutorial import create_prerequisites, received_event
 from airflow_cwevents._cli.local_aws import LocalAws
 from airflow_cwevents._send.run import EventSending
@@ -44,12 +43,7 @@ def states(run: Any) -> dict[str, str]:
 
 
 def result(run: Any, task_id: str) -> Any:
-    from airflow.models.xcom import XComModel
-    from airflow.utils.session import create_session
-
-    with create_session() as session:
-        row = session.scalars(XComModel.get_many(run_id=run.run_id, task_ids=task_id, key="return_value")).first()
-        return XComModel.deserialize_value(row)
+    return run.get_task_instance(task_id).xcom_pull(task_ids=task_id)
 
 
 def left_behind(aws: LocalAws, region_name: str | None = None) -> dict[str, list[str]]:
@@ -65,13 +59,13 @@ def left_behind(aws: LocalAws, region_name: str | None = None) -> dict[str, list
     }
 
 
-def test_airflow_reads_every_example(airflow_database: None, example_dags: dict[str, Any]) -> None:
+def test_airflow_reads_every_example(airflow_database: None, dags_folder: Path, example_dags: dict[str, Any]) -> None:
     try:
         from airflow.dag_processing.dagbag import DagBag
     except ImportError:  # Airflow 3.1
         from airflow.models.dagbag import DagBag  # type: ignore[no-redef]
 
-    bag = DagBag(example_dags_folder())
+    bag = DagBag(dags_folder)
     assert bag.import_errors == {}
     assert set(bag.dags) == set(example_dags) == DAG_IDS
 

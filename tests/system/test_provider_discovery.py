@@ -13,6 +13,7 @@ import pytest
 
 import airflow_cwevents
 from airflow_cwevents.get_provider_info import get_provider_info
+from tests.airflow_versions import task
 
 DISTRIBUTION = "airflow-provider-cwevents"
 
@@ -32,8 +33,6 @@ def test_airflow_discovers_the_provider() -> None:
 
 
 def test_airflow_offers_the_decorator() -> None:
-    from airflow.sdk import task
-
     assert callable(task.put_events)
 
 

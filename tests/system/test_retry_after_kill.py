@@ -11,17 +11,18 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from airflow import __version__ as airflow_version
-from packaging.version import Version
 
+from airflow_cwevents._airflow.compat import HAS_TASK_STATE_STORE
 from airflow_cwevents._cli.local_aws import connection_to
+from tests.airflow_versions import needs_airflow
 from tests.fault_server import Entry, FaultServer, Reply
 from tests.system.airflow_processes import RealAirflow
 from tests.system.databases import SqliteServer
 
-HAS_STATE_STORE = Version(airflow_version) >= Version("3.3")
+pytestmark = needs_airflow("3.0", "The API server, which these tests start,")
+
 # without a state store, Airflow 3.1 fails a task that gets SIGKILL without a retry
-SIGNALS = [signal.SIGKILL, signal.SIGTERM] if HAS_STATE_STORE else [signal.SIGTERM]
+SIGNALS = [signal.SIGKILL, signal.SIGTERM] if HAS_TASK_STATE_STORE else [signal.SIGTERM]
 ENTRIES = 3_000
 KILL_AFTER = 1_700
 IN_FLIGHT = 2 * 10  # two concurrent requests
@@ -126,7 +127,7 @@ def test_retry_sends_the_rest(
     assert process_of_attempt(airflow, dag_id, 2)
     assert airflow.query("select state, try_number from task_instance where dag_id = ?", dag_id) == [("success", 2)]
     assert set(server.times_delivered) == set(range(ENTRIES))
-    if HAS_STATE_STORE:
+    if HAS_TASK_STATE_STORE:
         duplicates = IN_FLIGHT + (SINCE_THE_LAST_CHECKPOINT if number is signal.SIGKILL else 0)
         assert server.times_delivered.total() <= ENTRIES + duplicates
     ((run_id,),) = airflow.query("select run_id from dag_run where dag_id = ?", dag_id)

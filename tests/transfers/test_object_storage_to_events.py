@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk import ObjectStoragePath
-from airflow.sdk.io import attach
 from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_cwevents.exceptions import InvalidInputError, PutEventsError
 from airflow_cwevents.transfers import ObjectStorageToEventsOperator
+from tests.airflow_versions import ObjectStoragePath, attach
 from tests.dict_store import DictStore
 from tests.failures import fails_with
 from tests.fault_server import FaultServer, Reply

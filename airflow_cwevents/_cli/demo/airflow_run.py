@@ -11,6 +11,7 @@ import importlib
 import json
 import os
 import sys
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from airflow_cwevents._cli.demo.tutorial import create_prerequisites, received_event
@@ -23,9 +24,22 @@ def main() -> None:
     """Run the tutorial; its progress goes to standard output."""
     shown = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
+    prepare_dag_files(Path(os.environ["AIRFLOW__CORE__DAGS_FOLDER"]))
     prepare_database()
     sys.stdin.read()
     _run_tutorial(shown)
+
+
+def prepare_dag_files(folder: Path) -> None:
+    """
+    Make example DAGs importable by this Airflow.
+
+    :param folder: a folder with copies of them.
+    """
+    from airflow_cwevents._airflow.compat import with_imports_of_this_version
+
+    for path in folder.glob("*.py"):
+        path.write_text(with_imports_of_this_version(path.read_text()))
 
 
 def prepare_database() -> None:

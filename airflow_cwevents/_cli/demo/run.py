@@ -122,6 +122,7 @@ def _receive(signals: SignalHandler, folder: Path) -> None:
 def _airflow_environment(aws: LocalAws, folder: Path) -> dict[str, str]:
     dags = folder / "dags"
     dags.mkdir()
+    (folder / "airflow").mkdir()  # Airflow 3.0 does not create it
     shutil.copy(example_dags_folder() / "example_cwevents.py", dags)
     return {
         **aws.airflow_environment(folder),
