@@ -1,14 +1,17 @@
 """
-What only Airflow 2 needs: its way of links, and of imports in DAG files. This module goes when Airflow 2 goes.
+What only Airflow 2 needs: its way of links, and of imports in DAG files; and an error where it lacks something.
 
-The webserver of Airflow 2 asks for the links of a task, of which it knows only the key. So the task stores what its
-links open as XComs, which Airflow 3 does by itself.
+This module goes when Airflow 2 goes, and so does ``airflow_2_dag_runs``. The webserver of Airflow 2 asks for the links
+of a task, of which it knows only the key. So the task stores what its links open as XComs, which Airflow 3 does itself.
 """
 
 from __future__ import annotations
 
 import re
 from typing import Any
+
+from airflow import __version__
+from airflow.triggers.base import BaseTrigger
 
 # Where Airflow 2 has what the examples import from airflow.sdk.
 HOMES = {
@@ -20,6 +23,19 @@ HOMES = {
     "teardown": "airflow.decorators",
 }
 _SDK_IMPORT = re.compile(r"^from airflow\.sdk import (.+)$", re.MULTILINE)
+
+
+class BaseEventTrigger(BaseTrigger):
+    """The base of triggers that update assets, of which there can be none."""
+
+    def __init__(self) -> None:
+        from airflow.exceptions import AirflowOptionalProviderFeatureException
+
+        name = type(self).__name__
+        raise AirflowOptionalProviderFeatureException(
+            f"{name} needs Airflow 3.0, whose asset watchers use it, and this is {__version__}; "
+            "DispatchEventsOperator and EventSensor work here"
+        )
 
 
 def store_links(operator: Any) -> None:
@@ -63,10 +79,10 @@ def with_imports_of_airflow_2(source: str) -> str:
     Replace imports from ``airflow.sdk``.
 
     :param source: the text of a DAG file.
-    :return: the text, which imports from where Airflow 2 has the names, and does not import those that it lacks.
+    :return: the text, which imports from where Airflow 2 has the names; those that it lacks stay.
     """
-    return _SDK_IMPORT.sub(lambda found: "\n".join(_imports(found[1].split(", "))), source)
+    return _SDK_IMPORT.sub(lambda found: "\n".join(map(_import, found[1].split(", "))), source)
 
 
-def _imports(names: list[str]) -> list[str]:
-    return [f"from {HOMES[name]} import {name}" for name in names if name in HOMES]
+def _import(name: str) -> str:
+    return f"from {HOMES.get(name, 'airflow.sdk')} import {name}"

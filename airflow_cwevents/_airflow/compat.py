@@ -12,17 +12,27 @@ from airflow import __version__
 from packaging.version import Version
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from airflow.sdk import ObjectStoragePath
+    from airflow.triggers.base import BaseTrigger
+
+    from airflow_cwevents._airflow.dag_runs import DagRuns
 
 _AIRFLOW = Version(__version__).release[:2]
 
 if TYPE_CHECKING or _AIRFLOW >= (3, 0):
-    from airflow.sdk import BaseOperator, BaseOperatorLink
+    from airflow.sdk import BaseOperator, BaseOperatorLink, BaseSensorOperator
     from airflow.sdk.bases.decorator import DecoratedOperator, TaskDecorator, task_decorator_factory
+    from airflow.sdk.bases.sensor import PokeReturnValue
+    from airflow.triggers.base import BaseEventTrigger
 else:
     from airflow.decorators.base import DecoratedOperator, TaskDecorator, task_decorator_factory
     from airflow.models.baseoperator import BaseOperator
     from airflow.models.baseoperatorlink import BaseOperatorLink
+    from airflow.sensors.base import BaseSensorOperator, PokeReturnValue
+
+    from airflow_cwevents._airflow.airflow_2 import BaseEventTrigger
 
 if TYPE_CHECKING or _AIRFLOW >= (3, 1):
     from airflow.sdk.definitions.context import context_merge
@@ -48,28 +58,49 @@ else:
     )
     from airflow.utils.operator_helpers import determine_kwargs
 
+if TYPE_CHECKING or _AIRFLOW >= (3, 3):
+    from airflow.triggers.shared_stream import SharedStreamProducer, reject_shared_stream_event
+else:
+
+    class SharedStreamProducer:
+        """What Airflow 3.3 calls; nothing does in this version."""
+
+    def reject_shared_stream_event() -> None:
+        """Do nothing: no shared stream counts rejections in this version."""
+
+
 __all__ = [
     "HAS_TASK_STATE_STORE",
+    "TASKS_SEE_DAGS",
     "AirflowException",
     "AirflowFailException",
     "AirflowOptionalProviderFeatureException",
     "AirflowSensorTimeout",
     "AirflowSkipException",
+    "BaseEventTrigger",
     "BaseOperator",
     "BaseOperatorLink",
+    "BaseSensorOperator",
     "DecoratedOperator",
+    "PokeReturnValue",
+    "SharedStreamProducer",
     "TaskDecorator",
     "context_merge",
+    "dag_runs",
     "determine_kwargs",
     "object_storage_path_class",
+    "reject_shared_stream_event",
     "store_links",
     "stored_link",
     "task_decorator_factory",
+    "time_delta_trigger",
     "with_imports_of_this_version",
 ]
 
 # Whether a retry of a task can know what the previous attempt did.
 HAS_TASK_STATE_STORE = _AIRFLOW >= (3, 3)
+# Whether a task of Airflow 3 can ask for the state of a DAG.
+TASKS_SEE_DAGS = _AIRFLOW >= (3, 2)
 
 
 def object_storage_path_class() -> type[ObjectStoragePath]:
@@ -79,6 +110,29 @@ def object_storage_path_class() -> type[ObjectStoragePath]:
     else:
         from airflow.io.path import ObjectStoragePath
     return ObjectStoragePath
+
+
+def dag_runs() -> DagRuns:
+    """Return the runs of all DAGs, as a running task can start and count them."""
+    if TYPE_CHECKING or _AIRFLOW >= (3, 0):
+        from airflow_cwevents._airflow.dag_runs import DagRuns
+    else:
+        from airflow_cwevents._airflow.airflow_2_dag_runs import DagRuns
+    return DagRuns()
+
+
+def time_delta_trigger(delay: timedelta) -> BaseTrigger:
+    """
+    Return a trigger that waits.
+
+    :param delay: how long.
+    :return: the trigger.
+    """
+    if TYPE_CHECKING or _AIRFLOW >= (3, 0):
+        from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
+    else:
+        from airflow.triggers.temporal import TimeDeltaTrigger
+    return TimeDeltaTrigger(delay)
 
 
 def store_links(operator: BaseOperator) -> None:

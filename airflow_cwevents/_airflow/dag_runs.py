@@ -2,8 +2,8 @@
 Start DAG runs from within a task, several of them if necessary.
 
 ``TriggerDagRunOperator`` starts one run and ends its task. This module sends what that operator makes Airflow's task
-runner send: messages to the supervisor, which passes them to the API server. They are internal to Airflow and exist in
-3.1 and later, so nothing else in this package uses them.
+runner send: messages to the supervisor, which passes them to the API server. They are internal to Airflow 3, so nothing
+else in this package uses them. On Airflow 2, ``airflow_2_dag_runs`` takes the place of this module.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from airflow_cwevents._airflow.compat import TASKS_SEE_DAGS
 from airflow_cwevents.exceptions import DagRunNotStartedError
 
 # What the API server answers if the DAG cannot run at all, whatever the run; any other answer concerns one run.
@@ -28,7 +29,7 @@ _UNSENDABLE = (OverflowError, RecursionError, TypeError, ValueError)
 
 
 class DagRuns:
-    """The runs of all DAGs, as a running task can start and count them. Not thread-safe on Airflow 3.1."""
+    """The runs of all DAGs, as a running task can start and count them. Not thread-safe on Airflow 3.0 and 3.1."""
 
     def start(self, dag_id: str, run_id: str, conf: dict[str, Any], logical_date: datetime | None = None) -> bool:
         """
@@ -75,15 +76,15 @@ class DagRuns:
         """
         Make sure that a DAG can run now, as far as this Airflow shows that to tasks.
 
-        Airflow 3.1 does not; there, a run of a paused DAG is created and stays queued until the DAG is unpaused.
+        Airflow 3.0 and 3.1 do not; there, a run of a paused DAG is created and stays queued until the DAG is unpaused.
 
         :param dag_id: the DAG's id.
         :raises DagRunNotStartedError: if it is paused or missing.
         """
-        try:
-            from airflow.sdk.execution_time.comms import GetDag
-        except ImportError:  # Airflow 3.1
+        if not TASKS_SEE_DAGS:
             return
+        from airflow.sdk.execution_time.comms import GetDag
+
         try:
             dag: Any = _send(GetDag(dag_id=dag_id))
         except Exception as error:
@@ -106,10 +107,10 @@ def _refusal(dag_id: str, error: Exception) -> DagRunNotStartedError | None:
     if code in _DAG_REFUSALS:
         return DagRunNotStartedError(dag_id, *_DAG_REFUSALS[code], concerns_dag=True)
     if status in (400, 422):
-        return DagRunNotStartedError(dag_id, _without_values(message), "Change the DAG's params, or conf_template")
+        return DagRunNotStartedError(dag_id, without_values(message), "Change the DAG's params, or conf_template")
     if status is not None and status >= 500:
         reason = f"the API server failed with status {status}"
-        remedy = "On Airflow 3.1 this also means that the DAG's params refuse the event; see the API server's log"
+        remedy = "Before Airflow 3.2 this also means that the DAG's params refuse the event; see the API server's log"
         return DagRunNotStartedError(dag_id, reason, remedy, is_server_error=True)
     return None
 
@@ -130,8 +131,13 @@ def _reason_of(body: Any) -> tuple[str, str]:
     return "", ""
 
 
-def _without_values(message: str) -> str:
-    """Return why a run was refused, without values of the event, which must not get into logs."""
+def without_values(message: str) -> str:
+    """
+    Return why a run was refused, without values of the event, which must not get into logs.
+
+    :param message: Airflow's message.
+    :return: the reason.
+    """
     if found := _PARAM_ERROR.search(message):
         return f"its param {found[1]} " + ("has no value" if found[2] else "refuses the event's value")
     return "it refuses the run: " + message.partition("\n")[0][:_SHOWN_LENGTH]

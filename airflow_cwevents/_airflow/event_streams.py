@@ -1,5 +1,5 @@
 """
-How a trigger learns that Airflow has stored its event; all that differs between Airflow versions is here.
+How a trigger learns that Airflow has stored its event.
 
 Airflow 3.3 has shared streams, which acknowledge. Before, nothing does; but a trigger can find out:
 
@@ -17,21 +17,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from asgiref.sync import sync_to_async
 
-try:
-    from airflow.triggers.shared_stream import SharedStreamProducer, reject_shared_stream_event
-except ImportError:  # Airflow 3.1 and 3.2
-
-    class SharedStreamProducer:  # type: ignore[no-redef]
-        """What Airflow 3.3 calls; nothing does in this version."""
-
-    def reject_shared_stream_event() -> None:
-        """Do nothing: no shared stream counts rejections in this version."""
-
-
 if TYPE_CHECKING:
     from airflow.triggers.base import TriggerEvent
-
-__all__ = ["SharedStreamProducer", "StoredEvents", "call_in_thread", "reject_shared_stream_event"]
 
 T = TypeVar("T")
 
@@ -44,7 +31,7 @@ async def call_in_thread(function: Callable[[], T]) -> T:
     """
     Call a blocking function that may read connections or variables of Airflow.
 
-    In Airflow 3.1 these come over a socket that threads may use in this way only.
+    In Airflow 3.0 and 3.1 these come over a socket that threads may use in this way only.
     """
     return await sync_to_async(function)()
 

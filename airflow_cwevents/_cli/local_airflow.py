@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import importlib.metadata
 import json
 import os
 import secrets
@@ -28,6 +29,17 @@ _PAGE = 100  # the REST API returns no more at once
 _REQUEST_SECONDS = 60
 
 Found = TypeVar("Found")
+
+
+def require_airflow_3() -> None:
+    """
+    Check that Airflow has the processes and the REST API that this module uses, without importing it.
+
+    :raises CommandError: if it has not.
+    """
+    version = importlib.metadata.version("apache-airflow")
+    if version.startswith("2."):
+        raise CommandError(f"demo --receive needs Airflow 3.0 or later, and this is {version}")
 
 
 class LocalAirflow:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow_cwevents._airflow.dag_runs import DagRuns
+from airflow_cwevents._airflow.compat import dag_runs, time_delta_trigger
 from airflow_cwevents._airflow.failures import no_retry_if_permanent, permanent_errors_fail
 from airflow_cwevents._airflow.parameters import as_integer
 from airflow_cwevents._aws.limits import MAX_VISIBILITY_SECONDS
@@ -38,8 +38,8 @@ class DispatchEventsOperator(CloudWatchEventsBaseOperator):
 
     A message stays in the queue if its DAG is missing or paused, or its params refuse the event, or the message is not
     JSON; the log says why. It is received again after ``redelivery_delay``, until the queue's redrive policy moves it
-    to the dead-letter queue. If no DAG of the operator can run, nothing is received. Airflow 3.1 does not show tasks
-    whether a DAG is paused; there, its runs are queued, and start when it is unpaused.
+    to the dead-letter queue. If no DAG of the operator can run, nothing is received. Airflow 3.0 and 3.1 do not show
+    tasks whether a DAG is paused; there, its runs are queued, and start when it is unpaused.
 
     :param queue_url: the queue's URL.
     :param trigger_dag_id: the DAG that every event starts.
@@ -183,7 +183,7 @@ class DispatchEventsOperator(CloudWatchEventsBaseOperator):
             self.hook.message_queue(self.queue_url),
             self._plan(),
             self._receive_options(first_wait),
-            DagRuns(),
+            dag_runs(),
             self.log,
         )
         counts = self._dispatcher.run(messages)
@@ -195,10 +195,10 @@ class DispatchEventsOperator(CloudWatchEventsBaseOperator):
 
     def _no_dag_can_run(self) -> bool:
         """Return whether no DAG can run now, in which case receiving would only use up what redrive allows."""
-        reasons = []
+        runs, reasons = dag_runs(), []
         for dag_id in self._routes().dag_ids:
             try:
-                DagRuns().check_dag(dag_id)
+                runs.check_dag(dag_id)
             except DagRunNotStartedError as error:
                 reasons.append(error)
             else:
@@ -208,12 +208,10 @@ class DispatchEventsOperator(CloudWatchEventsBaseOperator):
         return True
 
     def _defer_dispatching(self) -> None:
-        from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
-
         from airflow_cwevents.triggers.base import MIN_DEFERRED_SECONDS
 
         delay = timedelta(seconds=max(self._seconds("redelivery_delay"), MIN_DEFERRED_SECONDS))
-        self.defer(trigger=TimeDeltaTrigger(delay), method_name="execute_again")
+        self.defer(trigger=time_delta_trigger(delay), method_name="execute_again")
 
     def _defer_until_messages(self) -> None:
         from airflow_cwevents.triggers import MessagesTrigger

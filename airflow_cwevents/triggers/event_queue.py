@@ -10,14 +10,10 @@ from collections.abc import AsyncIterator, Callable, Hashable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow.triggers.base import BaseEventTrigger, TriggerEvent
+from airflow.triggers.base import TriggerEvent
 
-from airflow_cwevents._airflow.event_streams import (
-    SharedStreamProducer,
-    StoredEvents,
-    call_in_thread,
-    reject_shared_stream_event,
-)
+from airflow_cwevents._airflow.compat import BaseEventTrigger, SharedStreamProducer, reject_shared_stream_event
+from airflow_cwevents._airflow.event_streams import StoredEvents, call_in_thread
 from airflow_cwevents._airflow.parameters import is_literal
 from airflow_cwevents._aws.limits import MAX_VISIBILITY_SECONDS, MAX_WAIT_SECONDS
 from airflow_cwevents._receive.acknowledgement import Acknowledgement
@@ -46,7 +42,7 @@ class EventQueueTrigger(BaseEventTrigger):
     Each event becomes an asset event at least once: a message is deleted only after Airflow has stored its event. The
     payload of the asset event is the event itself; :func:`~airflow_cwevents.triggers.triggering_events` returns those
     of a run. Airflow starts as many runs as its scheduler happens to; for one run per event use
-    ``DispatchEventsOperator``.
+    ``DispatchEventsOperator``. Asset watchers need Airflow 3.0.
 
     Use one queue per asset, filtered by its rule. Triggers with different patterns may share a queue; an event that
     matches several of them may then reach only some, as each message goes to one triggerer.

@@ -8,17 +8,17 @@ from typing import Any
 
 import msgspec
 import pytest
-from airflow.sdk.exceptions import ErrorType
-from airflow.sdk.execution_time import comms, task_runner
-from airflow.sdk.execution_time.comms import DRCount, ErrorResponse, OKResponse
 
+from airflow_cwevents._airflow import dag_runs
+from airflow_cwevents._airflow.compat import TASKS_SEE_DAGS
 from airflow_cwevents._airflow.dag_runs import DagRuns
 from airflow_cwevents.exceptions import DagRunNotStartedError
+from tests.airflow_versions import module_of_airflow_3
 
-try:
-    from airflow.sdk.exceptions import AirflowRuntimeError
-except ImportError:  # Airflow 3.1
-    from airflow.exceptions import AirflowRuntimeError  # type: ignore[no-redef]
+WHAT = "Tasks that ask a supervisor"
+comms = module_of_airflow_3("airflow.sdk.execution_time.comms", WHAT)
+exceptions = module_of_airflow_3("airflow.sdk.exceptions", WHAT)
+task_runner = module_of_airflow_3("airflow.sdk.execution_time.task_runner", WHAT)
 
 Answers = Callable[..., list[Any]]
 
@@ -46,7 +46,9 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Answers:
 
 def supervisor_error(status: int | None, body: Any = None) -> Exception:
     detail = {"status_code": status, "message": "Server returned error", "detail": body}
-    return AirflowRuntimeError(ErrorResponse(error=ErrorType.API_SERVER_ERROR, detail=detail))
+    answer = comms.ErrorResponse(error=exceptions.ErrorType.API_SERVER_ERROR, detail=detail)
+    error: Exception = exceptions.AirflowRuntimeError(answer)
+    return error
 
 
 def server_error(status: int, **detail: str) -> Exception:
@@ -54,7 +56,7 @@ def server_error(status: int, **detail: str) -> Exception:
 
 
 def test_run_is_started(answers: Answers) -> None:
-    sent = answers(OKResponse(ok=True))
+    sent = answers(comms.OKResponse(ok=True))
     assert DagRuns().start("d", "r", {"a": 1})
     [message] = sent
     assert (message.dag_id, message.run_id, message.conf, message.logical_date) == ("d", "r", {"a": 1}, None)
@@ -62,12 +64,12 @@ def test_run_is_started(answers: Answers) -> None:
 
 
 def test_existing_run_is_not_started(answers: Answers) -> None:
-    answers(ErrorResponse(error=ErrorType.DAGRUN_ALREADY_EXISTS))
+    answers(comms.ErrorResponse(error=exceptions.ErrorType.DAGRUN_ALREADY_EXISTS))
     assert not DagRuns().start("d", "r", {})
 
 
 def test_unknown_answer_is_no_run(answers: Answers) -> None:
-    answers(ErrorResponse(error=ErrorType.GENERIC_ERROR))
+    answers(comms.ErrorResponse(error=exceptions.ErrorType.GENERIC_ERROR))
     with pytest.raises(DagRunNotStartedError):
         DagRuns().start("d", "r", {})
 
@@ -118,17 +120,13 @@ def test_conf_that_cannot_be_sent_is_refused(monkeypatch: pytest.MonkeyPatch, va
 
 
 def test_runs_are_counted(answers: Answers) -> None:
-    sent = answers(DRCount(count=2))
+    sent = answers(comms.DRCount(count=2))
     assert DagRuns().count("d", {"a", "b"}) == 2
     assert (sent[0].dag_id, sorted(sent[0].run_ids)) == ("d", ["a", "b"])
 
 
+@pytest.mark.skipif(not TASKS_SEE_DAGS, reason="Airflow before 3.2 tells tasks nothing about DAGs")
 class TestCheckDag:
-    @pytest.fixture(autouse=True)
-    def _skip_where_airflow_cannot_tell(self) -> None:
-        if not hasattr(comms, "GetDag"):
-            pytest.skip("Airflow 3.1 tells tasks nothing about DAGs")
-
     def test_active_dag_passes(self, answers: Answers) -> None:
         sent = answers(SimpleNamespace(is_paused=False))
         DagRuns().check_dag("d")
@@ -148,8 +146,8 @@ class TestCheckDag:
         DagRuns().check_dag("d")
 
 
-def test_dag_cannot_be_checked_on_airflow_3_1(answers: Answers, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(comms, "GetDag", raising=False)
+def test_dag_cannot_be_checked_before_airflow_3_2(answers: Answers, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dag_runs, "TASKS_SEE_DAGS", False)
     sent = answers()
     DagRuns().check_dag("d")
     assert sent == []

@@ -9,19 +9,14 @@ from typing import Any
 
 import boto3
 import pytest
-from airflow.providers.standard.triggers.temporal import DateTimeTrigger, TimeDeltaTrigger
 
 from airflow_cwevents._receive.queue import MessageQueue
 from airflow_cwevents.exceptions import EventQueueNotFoundError, InvalidInputError
 from airflow_cwevents.operators import DispatchEventsOperator, dispatch
 from airflow_cwevents.triggers import MessagesTrigger
+from tests.airflow_versions import DateTimeTrigger, TaskDeferred, TimeDeltaTrigger
 from tests.failures import fails_with
 from tests.receive.dispatching import FakeRuns, event_of
-
-try:
-    from airflow.sdk.exceptions import TaskDeferred
-except ImportError:  # Airflow 3.1
-    from airflow.exceptions import TaskDeferred  # type: ignore[no-redef]
 
 OperatorOf = Callable[..., DispatchEventsOperator]
 
@@ -29,7 +24,7 @@ OperatorOf = Callable[..., DispatchEventsOperator]
 @pytest.fixture
 def runs(monkeypatch: pytest.MonkeyPatch) -> FakeRuns:
     runs = FakeRuns()
-    monkeypatch.setattr(dispatch, "DagRuns", lambda: runs)
+    monkeypatch.setattr(dispatch, "dag_runs", lambda: runs)
     return runs
 
 

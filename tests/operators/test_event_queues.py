@@ -5,14 +5,13 @@ from typing import Any
 
 import boto3
 import pytest
-from airflow.sdk import DAG
-from airflow.sdk.bases.operator import BaseOperator
 
 from airflow_cwevents.exceptions import EventQueueConflictError, InvalidEventPatternError, InvalidInputError
 from airflow_cwevents.hooks import CloudWatchEventsHook, EventQueues
 from airflow_cwevents.links.console import ConsolePlace
 from airflow_cwevents.operators import CreateEventQueueOperator, DeleteEventQueueOperator
 from airflow_cwevents.operators.base import CloudWatchEventsBaseOperator
+from tests.airflow_versions import DAG, BaseOperator
 from tests.conftest import NO_WAITS
 from tests.failures import fails_with
 
@@ -135,7 +134,7 @@ class TestWhenTheDagFileIsRead:
         delete(name="{{ params.x }}", event_bus_name="{{ params.bus }}")
 
     def test_mistake_in_a_mapped_operator_fails_without_retries(self) -> None:
-        with DAG("d"):
+        with DAG("d", schedule=None):
             mapped = CreateEventQueueOperator.partial(task_id="t", event_pattern=PATTERN).expand(name=["a", "a b"])
         assert mapped.unmap({"name": "a"}).task_id == "t"
         with fails_with(InvalidInputError):
@@ -155,7 +154,7 @@ def test_every_parameter_is_a_template_field(operator: type[CloudWatchEventsBase
 
 
 def test_setup_and_teardown() -> None:
-    with DAG("d"):
+    with DAG("d", schedule=None):
         created: Any = create()
         created.as_setup()
         work = BaseOperator(task_id="work")

@@ -4,19 +4,15 @@ from typing import Any
 
 import pytest
 
-from airflow_cwevents._airflow.compat import AirflowException, AirflowSensorTimeout, AirflowSkipException
+from airflow_cwevents._airflow.compat import AirflowException, AirflowSkipException
 from airflow_cwevents._receive.queue import MessageQueue
 from airflow_cwevents.exceptions import EventQueueNotFoundError, InvalidEventPatternError, InvalidInputError
 from airflow_cwevents.hooks import CloudWatchEventsHook
 from airflow_cwevents.sensors import EventSensor
 from airflow_cwevents.triggers.event_sensor import EventSensorTrigger
+from tests.airflow_versions import DeferralTimeout, TaskDeferred
 from tests.failures import fails_with
 from tests.receive.messages import event_of, send, visible
-
-try:
-    from airflow.sdk.exceptions import TaskDeferred
-except ImportError:  # Airflow 3.1
-    from airflow.exceptions import TaskDeferred  # type: ignore[no-redef]
 
 PATTERN = {"source": ["shop"]}
 URL = "https://sqs.us-east-1.amazonaws.com/123456789012/q"
@@ -66,7 +62,7 @@ def test_pattern_selects(hook: CloudWatchEventsHook, url: str) -> None:
     assert visible(hook, url) == 2
 
 
-@pytest.mark.parametrize(("soft_fail", "expected"), [(False, AirflowSensorTimeout), (True, AirflowSkipException)])
+@pytest.mark.parametrize(("soft_fail", "expected"), [(False, DeferralTimeout), (True, AirflowSkipException)])
 def test_timeout(hook: CloudWatchEventsHook, url: str, soft_fail: bool, expected: type[Exception]) -> None:
     send(hook, url, event_of(0))
     with pytest.raises(expected):
@@ -176,7 +172,7 @@ def test_failed_trigger_fails_the_task(soft_fail: bool, expected: type[Exception
     assert soft_fail or str(caught.value) == "Queue q does not exist"
 
 
-@pytest.mark.parametrize(("soft_fail", "expected"), [(False, AirflowSensorTimeout), (True, AirflowSkipException)])
+@pytest.mark.parametrize(("soft_fail", "expected"), [(False, DeferralTimeout), (True, AirflowSkipException)])
 def test_timeout_of_the_trigger(soft_fail: bool, expected: type[Exception]) -> None:
     with pytest.raises(expected):
         sensor(soft_fail=soft_fail).resume_execution("__fail__", {"error": "Trigger timeout"}, {})

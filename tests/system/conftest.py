@@ -13,7 +13,7 @@ import pytest
 
 from airflow_cwevents._cli.demo.airflow_run import prepare_dag_files, prepare_database
 from airflow_cwevents._cli.local_aws import LocalAws
-from tests.airflow_versions import DAG
+from tests.airflow_versions import DAG, EXAMPLES_FOR_LATER
 from tests.conftest import DAGS_FOLDER
 from tests.system.airflow_processes import RealAirflow, server_with_template
 from tests.system.databases import Server
@@ -33,6 +33,8 @@ def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
 @pytest.fixture(scope="session")
 def dags_folder() -> Path:
     """The folder of the session's Airflow, with copies of the examples that it can import."""
+    for name in EXAMPLES_FOR_LATER:
+        (DAGS_FOLDER / f"{name}.py").unlink(missing_ok=True)
     prepare_dag_files(DAGS_FOLDER)
     return DAGS_FOLDER
 

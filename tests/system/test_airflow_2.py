@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from airflow_cwevents._airflow.airflow_2 import HOMES, with_imports_of_airflow_2
+from airflow_cwevents._airflow.compat import AirflowOptionalProviderFeatureException
 from airflow_cwevents.links import EventBusLink, EventRuleLink
 from airflow_cwevents.operators.base import CloudWatchEventsBaseOperator
+from airflow_cwevents.triggers import EventQueueTrigger
 from tests.airflow_versions import DAG, only_airflow_2
 
 HOME = "https://console.aws.amazon.com/events/home?region=eu-central-1#/eventbus/orders"
@@ -21,6 +23,12 @@ class ShowRule(CloudWatchEventsBaseOperator):
 
     def execute(self, context: Any) -> None:
         self.show_in_console("orders", self.task_id)
+
+
+@only_airflow_2
+def test_asset_watcher_says_what_it_needs() -> None:
+    with pytest.raises(AirflowOptionalProviderFeatureException, match=r"EventQueueTrigger needs Airflow 3\.0"):
+        EventQueueTrigger(queue_url="https://sqs.us-east-1.amazonaws.com/123456789012/q")
 
 
 @only_airflow_2
@@ -45,10 +53,10 @@ def test_task_without_links_in_the_webserver(airflow_database: None) -> None:
     assert EventBusLink().get_link(object(), ti_key=instance.key) == ""
 
 
-def test_imports_are_replaced_or_left_out() -> None:
+def test_imports_are_replaced_where_airflow_2_has_the_names() -> None:
     source = "import os\nfrom airflow.sdk import DAG, AssetWatcher, task\n\nfrom a import b\n"
-    expected = "import os\nfrom airflow import DAG\nfrom airflow.decorators import task\n\nfrom a import b\n"
-    assert with_imports_of_airflow_2(source) == expected
+    imports = "from airflow import DAG\nfrom airflow.sdk import AssetWatcher\nfrom airflow.decorators import task\n"
+    assert with_imports_of_airflow_2(source) == f"import os\n{imports}\nfrom a import b\n"
 
 
 @pytest.mark.parametrize("path", sorted((Path(__file__).parents[2] / "dags").glob("*.py")), ids=lambda path: path.stem)

@@ -6,13 +6,15 @@ import sys
 from typing import Any
 
 import pytest
-from airflow.sdk import Asset, AssetWatcher
-from airflow.triggers.base import BaseEventTrigger
 
+from airflow_cwevents._airflow.compat import BaseEventTrigger
 from airflow_cwevents.exceptions import InvalidEventPatternError, InvalidInputError
 from airflow_cwevents.triggers import EventQueueTrigger
 from airflow_cwevents.triggers import event_queue as module
+from tests.airflow_versions import module_of_airflow_3
 from tests.receive.queues import URL
+
+sdk = module_of_airflow_3("airflow.sdk", "Asset watchers")
 
 ARGUMENTS: dict[str, Any] = {
     "queue_url": URL,
@@ -101,8 +103,8 @@ def test_invalid_pattern_raises_when_the_dag_file_is_parsed() -> None:
 
 
 def test_watcher_takes_the_trigger() -> None:
-    watcher = AssetWatcher(name="orders", trigger=EventQueueTrigger(queue_url=URL))
-    assert Asset("orders", watchers=[watcher]).watchers == [watcher]
+    watcher = sdk.AssetWatcher(name="orders", trigger=EventQueueTrigger(queue_url=URL))
+    assert sdk.Asset("orders", watchers=[watcher]).watchers == [watcher]
 
 
 def test_queue_is_opened_with_the_connection_of_the_trigger(monkeypatch: pytest.MonkeyPatch) -> None:

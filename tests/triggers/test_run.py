@@ -1,4 +1,4 @@
-"""The trigger without acknowledgement, as Airflow 3.1 and 3.2 drive it, with a supervisor that stores late."""
+"""The trigger without acknowledgement, as Airflow 3.0 to 3.2 drive it, with a supervisor that stores late."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 from airflow.jobs.triggerer_job_runner import TriggerRunner
-from airflow.sdk.execution_time import task_runner
-from airflow.sdk.execution_time.comms import MaskSecret
 
 from airflow_cwevents._receive.envelopes import ReceivedEvent
 from airflow_cwevents.triggers import EventQueueTrigger
+from tests.airflow_versions import module_of_airflow_3
 from tests.receive.queues import URL, FakeQueue, event, message, until
+
+comms = module_of_airflow_3("airflow.sdk.execution_time.comms", "Asset watchers")
+task_runner = module_of_airflow_3("airflow.sdk.execution_time.task_runner", "Asset watchers")
 
 SHOP = {"source": ["shop"]}
 
@@ -135,7 +137,7 @@ def test_no_request_is_made_before_the_runner_has_sent_the_events(
         assert guarded.lost == []
         assert supervisor.requests[0] == "events"
         # it must have no effect, in any version of Airflow
-        assert supervisor.requests[1] == MaskSecret(value="", name=None)
+        assert supervisor.requests[1] == comms.MaskSecret(value="", name=None)
 
     drive(supervisor, scenario)
 

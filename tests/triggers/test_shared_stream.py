@@ -16,7 +16,7 @@ from airflow_cwevents.triggers import EventQueueTrigger
 from airflow_cwevents.triggers.event_queue import EventQueueProducer
 from tests.receive.queues import URL, FakeQueue, event, message, received, until
 
-shared_stream = pytest.importorskip("airflow.triggers.shared_stream", reason="Airflow before 3.3")
+shared_stream = pytest.importorskip("airflow.triggers.shared_stream", reason="Shared streams need Airflow 3.3")
 
 SHOP = {"source": ["shop"]}
 OTHER = {"source": ["other"]}

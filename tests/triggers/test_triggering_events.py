@@ -3,12 +3,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.sdk import Asset
-from airflow.sdk.execution_time.comms import AssetEventDagRunReferenceResult
-from airflow.sdk.execution_time.context import TriggeringAssetEventsAccessor
-
 from airflow_cwevents.triggers import triggering_events
+from tests.airflow_versions import module_of_airflow_3
 from tests.receive.queues import event
+
+Asset = module_of_airflow_3("airflow.sdk", "Asset events").Asset
+comms = module_of_airflow_3("airflow.sdk.execution_time.comms", "Asset events")
+context_module = module_of_airflow_3("airflow.sdk.execution_time.context", "Asset events")
 
 ORDERS, REFUNDS = Asset("orders"), Asset("refunds")
 START = datetime(2026, 11, 25, 10, tzinfo=UTC)
@@ -30,13 +31,13 @@ def context(orders: list[dict[str, Any]], refunds: list[dict[str, Any]] | None =
     """Return what a task's context has of a run."""
     nobody = dict.fromkeys(("source_task_id", "source_dag_id", "source_run_id", "source_map_index"))
     asset_events = [
-        AssetEventDagRunReferenceResult.model_validate(
+        comms.AssetEventDagRunReferenceResult.model_validate(
             {"asset": {"name": asset.name, "uri": asset.uri, "extra": {}}, **nobody, **asset_event}
         )
         for asset, of_asset in ((ORDERS, orders), (REFUNDS, refunds or []))
         for asset_event in of_asset
     ]
-    return {"triggering_asset_events": TriggeringAssetEventsAccessor.build(asset_events)}
+    return {"triggering_asset_events": context_module.TriggeringAssetEventsAccessor.build(asset_events)}
 
 
 def test_events_are_returned_once_and_in_order_of_time() -> None:

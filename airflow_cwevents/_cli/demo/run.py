@@ -24,6 +24,7 @@ from threading import Timer
 
 from airflow_cwevents._cli.demo.receive import ReceivingDemo
 from airflow_cwevents._cli.errors import CommandError
+from airflow_cwevents._cli.local_airflow import require_airflow_3
 from airflow_cwevents._cli.local_aws import LocalAws, require_ministack
 from airflow_cwevents._cli.processes import (
     SignalHandler,
@@ -58,9 +59,11 @@ def run_demo(*, receive: bool = False) -> int:
 
     :param receive: whether to let events start DAG runs, instead of the tutorial.
     :return: the exit status: 0 if the events arrived.
-    :raises CommandError: if ministack is not installed.
+    :raises CommandError: if ministack is not installed, or Airflow is too old.
     """
     require_ministack()
+    if receive:
+        require_airflow_3()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # also when piped
     try:
