@@ -46,6 +46,7 @@ __all__ = [
     "TaskDeferred",
     "TimeDeltaTrigger",
     "XComArg",
+    "after_the_database",
     "attach",
     "module_of_airflow_3",
     "needs_airflow",
@@ -68,6 +69,18 @@ def module_of_airflow_3(name: str, what: str) -> Any:
     :return: the module.
     """
     return pytest.importorskip(name, reason=f"{what} need Airflow 3.0, and this is {__version__}")
+
+
+def after_the_database(payload: Any) -> Any:
+    """Return the payload of a trigger's event as it reaches the task."""
+    from airflow.triggers.base import TriggerEvent
+
+    if AIRFLOW >= (3, 0):
+        return TriggerEvent(payload).model_dump()["payload"]  # type: ignore[no-untyped-call]
+    from airflow.utils.sqlalchemy import ExtendedJSON
+
+    column: Any = ExtendedJSON()
+    return column.process_result_value(column.process_bind_param(payload, None), None)
 
 
 def needs_airflow(version: str, what: str) -> pytest.MarkDecorator:

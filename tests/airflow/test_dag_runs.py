@@ -6,7 +6,6 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-import msgspec
 import pytest
 
 from airflow_cwevents._airflow import dag_runs
@@ -17,6 +16,7 @@ from tests.airflow_versions import module_of_airflow_3
 
 WHAT = "Tasks that ask a supervisor"
 comms = module_of_airflow_3("airflow.sdk.execution_time.comms", WHAT)
+msgspec = module_of_airflow_3("msgspec", WHAT)
 exceptions = module_of_airflow_3("airflow.sdk.exceptions", WHAT)
 task_runner = module_of_airflow_3("airflow.sdk.execution_time.task_runner", WHAT)
 

@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from airflow_cwevents._airflow.compat import AirflowException, AirflowSkipException
+from airflow_cwevents._airflow.compat import AirflowException, AirflowSensorTimeout, AirflowSkipException
 from airflow_cwevents._receive.queue import MessageQueue
 from airflow_cwevents.exceptions import EventQueueNotFoundError, InvalidEventPatternError, InvalidInputError
 from airflow_cwevents.hooks import CloudWatchEventsHook
 from airflow_cwevents.sensors import EventSensor
 from airflow_cwevents.triggers.event_sensor import EventSensorTrigger
-from tests.airflow_versions import DeferralTimeout, TaskDeferred
+from tests.airflow_versions import DeferralTimeout, TaskDeferred, needs_airflow
 from tests.failures import fails_with
 from tests.receive.messages import event_of, send, visible
 
@@ -32,7 +32,10 @@ def sensor(queue_url: str = URL, **arguments: Any) -> EventSensor:
     return EventSensor(task_id="wait", aws_conn_id=None, queue_url=queue_url, **{"poke_interval": 0, **arguments})
 
 
-@pytest.mark.parametrize("mode", ["poke", "reschedule"])
+RESCHEDULE = pytest.param("reschedule", marks=needs_airflow("3.0", "Rescheduling without a database"))
+
+
+@pytest.mark.parametrize("mode", ["poke", RESCHEDULE])
 def test_event_is_returned_in_a_list_and_stays(hook: CloudWatchEventsHook, url: str, mode: str) -> None:
     send(hook, url, event_of(0))
     for _ in range(2):  # as a retry would
@@ -62,7 +65,7 @@ def test_pattern_selects(hook: CloudWatchEventsHook, url: str) -> None:
     assert visible(hook, url) == 2
 
 
-@pytest.mark.parametrize(("soft_fail", "expected"), [(False, DeferralTimeout), (True, AirflowSkipException)])
+@pytest.mark.parametrize(("soft_fail", "expected"), [(False, AirflowSensorTimeout), (True, AirflowSkipException)])
 def test_timeout(hook: CloudWatchEventsHook, url: str, soft_fail: bool, expected: type[Exception]) -> None:
     send(hook, url, event_of(0))
     with pytest.raises(expected):
