@@ -11,10 +11,11 @@ import psutil
 import pytest
 
 from airflow_cwevents._cli.local_airflow import COMPONENTS
+from tests.airflow_versions import needs_airflow
 from tests.system.airflow_processes import RealAirflow
 from tests.system.databases import Server
 
-pytestmark = pytest.mark.whole_airflow
+pytestmark = [pytest.mark.whole_airflow, needs_airflow("3.0", "The API server, which these tests start,")]
 
 DAG_FILE = """
 from datetime import timedelta

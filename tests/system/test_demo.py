@@ -16,7 +16,11 @@ import psutil
 import pytest
 
 from airflow_cwevents._cli.demo import run as demo
+from airflow_cwevents._cli.main import main
 from airflow_cwevents._cli.processes import python_command
+from tests.airflow_versions import needs_airflow
+
+needs_api_server = needs_airflow("3.0", "The API server, which demo --receive starts,")
 
 COMMAND = [*python_command("airflow_cwevents"), "demo"]
 
@@ -90,7 +94,14 @@ def test_event_is_shown_as_the_function_received_it(environment: dict[str, str],
     assert "REAL" not in run.stdout
 
 
+def test_receiving_needs_airflow_3(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("importlib.metadata.version", lambda name: {"apache-airflow": "2.11.0"}[name])
+    assert main(["demo", "--receive"]) == 2
+    assert "--receive needs Airflow 3.0 or later, and this is 2.11.0" in capsys.readouterr().err
+
+
 @pytest.mark.whole_airflow
+@needs_api_server
 @pytest.mark.usefixtures("clean")
 def test_events_start_dag_runs(environment: dict[str, str]) -> None:
     run = subprocess.run([*COMMAND, "--receive"], env=environment, capture_output=True, text=True)
@@ -111,8 +122,10 @@ def test_events_start_dag_runs(environment: dict[str, str]) -> None:
         ([], "Starting a local AWS", signal.SIGHUP),
         ([], "Starting Airflow", signal.SIGINT),
         ([], "Running DAG", signal.SIGTERM),
-        (["--receive"], "Starting Airflow", signal.SIGINT),
-        pytest.param(["--receive"], "waits for events", signal.SIGTERM, marks=pytest.mark.whole_airflow),
+        pytest.param(["--receive"], "Starting Airflow", signal.SIGINT, marks=needs_api_server),
+        pytest.param(
+            ["--receive"], "waits for events", signal.SIGTERM, marks=[needs_api_server, pytest.mark.whole_airflow]
+        ),
     ],
 )
 def test_signal_interrupts(environment: dict[str, str], options: list[str], when: str, number: signal.Signals) -> None:
