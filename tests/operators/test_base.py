@@ -41,7 +41,11 @@ OPERATORS: dict[type[CloudWatchEventsBaseOperator], dict[str, Any]] = {
     operators.PutEventsOperator: {"entries": [ENTRY]},
     operators.CreateEventQueueOperator: {"name": "q", "event_pattern": {"source": ["s"]}},
     operators.DeleteEventQueueOperator: {"name": "q"},
-    operators.DispatchEventsOperator: {"queue_url": "https://sqs.us-east-1.amazonaws.com/1/q", "trigger_dag_id": "d"},
+    operators.DispatchEventsOperator: {
+        "queue_url": "https://sqs.us-east-1.amazonaws.com/1/q",
+        "trigger_dag_id": "d",
+        "deferrable": False,
+    },
     sensors.EventSensor: {"queue_url": "https://sqs.us-east-1.amazonaws.com/1/q"},
     transfers.ObjectStorageToEventsOperator: {"path": __file__},
     PutEventsDecoratedOperator: {"python_callable": lambda: [ENTRY]},
