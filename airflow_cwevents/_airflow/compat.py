@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow import __version__
-from packaging.version import Version
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
     from airflow_cwevents._airflow.dag_runs import DagRuns
 
-_AIRFLOW = Version(__version__).release[:2]
+_AIRFLOW = tuple(map(int, __version__.split(".")[:2]))
 
 if TYPE_CHECKING or _AIRFLOW >= (3, 0):
     from airflow.sdk import BaseOperator, BaseOperatorLink, BaseSensorOperator
