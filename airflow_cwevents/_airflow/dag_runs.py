@@ -8,6 +8,7 @@ else in this package uses them. On Airflow 2, ``airflow_2_dag_runs`` takes the p
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -52,7 +53,7 @@ class DagRuns:
             reason = f"Airflow cannot transport the conf: {type(error).__name__}"
             raise DagRunNotStartedError(dag_id, reason, "Leave out such values in conf_template") from error
         except Exception as error:
-            raise _refusal(dag_id, error) or error from error
+            raise _nul_refusal(dag_id, error, conf) or _refusal(dag_id, error) or error from error
         if isinstance(answer, ErrorResponse):
             if answer.error == ErrorType.DAGRUN_ALREADY_EXISTS:
                 return False
@@ -99,6 +100,15 @@ def _send(message: Any) -> Any:
     from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
 
     return SUPERVISOR_COMMS.send(message)
+
+
+def _nul_refusal(dag_id: str, error: Exception, conf: dict[str, Any]) -> DagRunNotStartedError | None:
+    """Return the likely reason if the API server failed on a NUL; that concerns one event, and not its DAG."""
+    status, _, _ = _details_of(error)
+    if status is None or status < 500 or "\\u0000" not in json.dumps(conf).replace(r"\\", ""):
+        return None
+    reason = f"the API server failed with status {status}, as PostgreSQL cannot store the character NUL in the conf"
+    return DagRunNotStartedError(dag_id, reason, "Leave out such values in conf_template")
 
 
 def _refusal(dag_id: str, error: Exception) -> DagRunNotStartedError | None:

@@ -103,10 +103,15 @@ class EventQueueSpec:
             return {"KmsMasterKeyId": self.kms_key}
         return {"KmsMasterKeyId": "", "SqsManagedSseEnabled": "true"}
 
-    def target(self, queue_arn: str) -> dict[str, Any]:
-        """Return the target that delivers to the queue, as PutTargets takes it."""
-        group = {"SqsParameters": {"MessageGroupId": self.message_group_id}} if self.message_group_id else {}
-        return {"Id": TARGET_ID, "Arn": queue_arn, **group}
+    def target(self, queue_arn: str, dead_letter_queue_arn: str) -> dict[str, Any]:
+        """
+        Return the target that delivers to the queue, as PutTargets takes it.
+
+        EventBridge sends what it cannot deliver to the dead-letter queue, which it can't if that is FIFO.
+        """
+        if self.message_group_id:
+            return {"Id": TARGET_ID, "Arn": queue_arn, "SqsParameters": {"MessageGroupId": self.message_group_id}}
+        return {"Id": TARGET_ID, "Arn": queue_arn, "DeadLetterConfig": {"Arn": dead_letter_queue_arn}}
 
     def rule_tags(self, *, is_new: bool) -> dict[str, str] | None:
         """Return the complete set of tags that the rule should have; None to leave them unchanged."""

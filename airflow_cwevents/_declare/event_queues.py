@@ -43,7 +43,8 @@ class EventQueues:
     Event queues of the account.
 
     An event queue is an SQS queue with a dead-letter queue, a rule of the same name, and a target from the one to the
-    other. A tag marks rule and queues as its parts: what does not have it is neither changed nor deleted.
+    other, whose dead letters go to that dead-letter queue, unless it is FIFO. A tag marks rule and queues as its parts:
+    what does not have it is neither changed nor deleted.
 
     :param clients: returns the boto3 client of a service.
     :param rules: the account's rules.
@@ -128,7 +129,7 @@ class EventQueues:
         dead_letters = queues.put(spec.dead_letter_queue_name, spec.dead_letter_queue_attributes(), spec.tags)
         queue = queues.put(spec.queue_name, spec.queue_attributes(dead_letters.arn), spec.tags)
         queues.update(dead_letters, redrive_allow_attributes(queue.arn))
-        rule_arn = self._put_rule(spec, queue.arn, is_new=is_new)
+        rule_arn = self._put_rule(spec, spec.target(queue.arn, dead_letters.arn), is_new=is_new)
         return {
             "queue_url": queue.url,
             "queue_arn": queue.arn,
@@ -173,7 +174,7 @@ class EventQueues:
             raise EventQueueConflictError(f"rule {spec.name!r}", owner, (OWNER_TAG, spec.owner))
         return rule is None
 
-    def _put_rule(self, spec: EventQueueSpec, queue_arn: str, *, is_new: bool) -> str:
+    def _put_rule(self, spec: EventQueueSpec, target: Mapping[str, Any], *, is_new: bool) -> str:
         rule_arn = self._rules.put(
             spec.name,
             event_pattern=spec.event_pattern,
@@ -181,9 +182,7 @@ class EventQueues:
             event_bus_name=spec.event_bus_name,
             tags=spec.rule_tags(is_new=is_new),
         )
-        self._targets.put(
-            spec.name, [spec.target(queue_arn)], event_bus_name=spec.event_bus_name, grant_permissions=True
-        )
+        self._targets.put(spec.name, [target], event_bus_name=spec.event_bus_name, grant_permissions=True)
         return rule_arn
 
     def _delete_rule(self, name: str, event_bus_name: str | None, owner: str) -> None:

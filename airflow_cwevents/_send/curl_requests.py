@@ -11,7 +11,8 @@ import select
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from io import BytesIO
 from itertools import filterfalse
@@ -69,6 +70,7 @@ class CurlRequests:
         self._clock = clock
         self._idle: list[Any] = []
         self._messages: deque[tuple[int, list[Any], list[tuple[Any, int, str]]]] = deque()
+        self._ended: deque[Attempt] = deque()
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_MAXCONNECTS, MAX_IDLE_CONNECTIONS)
         self._performed_at = 0.0
@@ -99,23 +101,21 @@ class CurlRequests:
         return self._clock() - self._performed_at
 
     @property
-    def has_finished(self) -> bool:
-        """Whether :meth:`finished` would return an attempt; safe while another thread performs."""
-        return bool(self._messages)
+    def in_flight(self) -> int:
+        """How many requests were begun, and not returned by :meth:`take`."""
+        return len(self.active) + len(self._ended)
 
-    def finished(self) -> Sequence[Attempt]:
-        """Return the attempts that ended, each once."""
-        ended: list[Attempt] = []
-        while self._messages:
-            more, succeeded, failed = self._messages[0]
-            for curl in succeeded:
-                self._end(curl, "", ended)
-            for curl, number, message in failed:
-                self._end(curl, f"{message or 'no message'} (libcurl's error {number})", ended)
+    @property
+    def has_ended(self) -> bool:
+        """Whether :meth:`take` would return an attempt; safe while another thread performs."""
+        return bool(self._ended or self._messages)
+
+    def take(self) -> Attempt | None:
+        """Return an attempt that ended and was not returned before; None if there is none."""
+        while not self._ended and self._messages:
+            self._process(*self._messages[0])
             self._messages.popleft()
-            if more:
-                self._keep_messages()
-        return ended
+        return self._ended.popleft() if self._ended else None
 
     def select(self, wake_fd: int, timeout: float) -> bool:
         """
@@ -139,15 +139,24 @@ class CurlRequests:
         read = map(pycurl.CurlMulti.info_read, (self._multi,))
         self._messages.extend(filterfalse(_NO_MESSAGES.__eq__, read))
 
-    def _end(self, curl: Any, problem: str, ended: list[Attempt]) -> None:
+    def _process(self, more: int, succeeded: list[Any], failed: list[tuple[Any, int, str]]) -> None:
+        """Process a message of libcurl; repeated if a signal handler raises an exception, which can be anywhere."""
+        for curl in succeeded:
+            self._end(curl, "")
+        for curl, number, message in failed:
+            self._end(curl, f"{message or 'no message'} (libcurl's error {number})")
+        if more:
+            self._keep_messages()
+
+    def _end(self, curl: Any, problem: str) -> None:
         if (attempt := self.active.get(curl)) is None:
-            return  # an exception came between this and the end of the loop above
+            return
         attempt.seconds = curl.getinfo(pycurl.TOTAL_TIME)
         attempt.status = curl.getinfo(pycurl.RESPONSE_CODE)
         attempt.problem = problem
-        self._multi.remove_handle(curl)
-        ended.append(attempt)
-        del self.active[curl]
+        with suppress(pycurl.error):  # it was removed when this is repeated
+            self._multi.remove_handle(curl)
+        self._ended.append(self.active.pop(curl))
         self._idle.append(curl)
 
     def _headers(self, token: str | None) -> list[str]:

@@ -79,12 +79,12 @@ class FastLane:
     @property
     def in_flight(self) -> int:
         """How many requests were submitted, and not taken as an answer yet."""
-        return len(self._requests.active) + len(self._answers) + self._fallback.in_flight
+        return self._requests.in_flight + len(self._answers) + self._fallback.in_flight
 
     @property
     def has_answers(self) -> bool:
         """Whether :meth:`take` may return an answer."""
-        return bool(self._answers) or self._requests.has_finished or self._fallback.has_answers
+        return bool(self._answers) or self._requests.has_ended or self._fallback.has_answers
 
     def submit(self, request: Request) -> None:
         """Send a request as soon as possible, without blocking."""
@@ -106,7 +106,7 @@ class FastLane:
 
         :param timeout: the maximum time to wait, in seconds; None for no maximum, 0 to look only.
         """
-        if not self._requests.active and not self._answers and self._fallback.in_flight:
+        if not self._requests.in_flight and not self._answers and self._fallback.in_flight:
             self._fallback.wait(timeout)
             return
         with self._lock:  # the pump has finished, and stays away
@@ -118,11 +118,9 @@ class FastLane:
 
     def take(self) -> Answer | None:
         """Return an answer that was not returned before; None if there is none yet."""
-        if self._requests.has_finished:
+        if self._requests.has_ended:
             with self._lock:
-                ended = self._requests.finished()
-            for attempt in ended:
-                self._settle(attempt)
+                self._settle_ended()
         if self._fallback.has_answers:
             self._take_from_fallback()
         number = next(iter(self._answers), None)
@@ -163,10 +161,14 @@ class FastLane:
         """Send and receive what can be, and settle what has ended."""
         if self._requests.active:
             self._requests.perform()
-            for attempt in self._requests.finished():
-                self._settle(attempt)
+        self._settle_ended()
         if self._fallback.in_flight:
             self._take_from_fallback()
+
+    def _settle_ended(self) -> None:
+        """Settle all attempts that ended; an exception of a signal handler loses no more than one of them."""
+        while (attempt := self._requests.take()) is not None:
+            self._settle(attempt)
 
     def _settle(self, attempt: Attempt) -> None:
         response = _response(attempt)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow_cwevents._airflow.compat import dag_runs, time_delta_trigger
 from airflow_cwevents._airflow.failures import no_retry_if_permanent, permanent_errors_fail
 from airflow_cwevents._airflow.parameters import as_integer
+from airflow_cwevents._aws.errors import is_transient
 from airflow_cwevents._aws.limits import MAX_VISIBILITY_SECONDS
 from airflow_cwevents._declare.checks import check_number
 from airflow_cwevents._receive.routes import read_routes
@@ -38,8 +39,9 @@ class DispatchEventsOperator(CloudWatchEventsBaseOperator):
 
     A message stays in the queue if its DAG is missing or paused, or its params refuse the event, or the message is not
     JSON; the log says why. It is received again after ``redelivery_delay``, until the queue's redrive policy moves it
-    to the dead-letter queue. If no DAG of the operator can run, nothing is received. Airflow 3.0 and 3.1 do not show
-    tasks whether a DAG is paused; there, its runs are queued, and start when it is unpaused.
+    to the dead-letter queue. After a transient error of SQS the task ends with what it has dispatched. If no DAG of the
+    operator can run, nothing is received. Airflow 3.0 and 3.1 do not show tasks whether a DAG is paused; there, its
+    runs are queued, and start when it is unpaused.
 
     :param queue_url: the queue's URL.
     :param trigger_dag_id: the DAG that every event starts.
@@ -188,7 +190,7 @@ class DispatchEventsOperator(CloudWatchEventsBaseOperator):
         )
         counts = self._dispatcher.run(messages)
         if error := self._dispatcher.error:
-            if any(counts.values()) or not self.deferrable:
+            if not (is_transient(error) if any(counts.values()) else self.deferrable):
                 raise error
             self.log.warning("Cannot receive messages: %s", error)
         return counts

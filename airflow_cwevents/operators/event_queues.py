@@ -58,7 +58,8 @@ class CreateEventQueueOperator(_EventQueueOperator):
     Create an event queue, or update what differs: a queue that receives the events that match a pattern.
 
     It consists of an SQS queue with a dead-letter queue, a rule of the same name, the target between them, and a
-    statement for this rule in the queue's policy. Literal arguments are validated when the DAG file is parsed.
+    statement for this rule in the policies of the queues. What EventBridge cannot deliver to a standard queue is sent
+    to its dead-letter queue. Literal arguments are validated when the DAG file is parsed.
 
     :param name: the name of rule and queue, 1 to 64 characters of ``A-Z a-z 0-9 - _``; that of the dead-letter queue
         has ``-dlq`` at its end.

@@ -100,6 +100,15 @@ def test_refusal_has_its_reason_without_values(
     assert (caught.value.concerns_dag, caught.value.is_server_error) == (concerns_dag, is_server_error)
 
 
+@pytest.mark.parametrize(("value", "is_server_error"), [("\0", False), (r"\u0000", True)])
+def test_nul_is_named_and_other_events_of_the_dag_go_on(answers: Answers, value: str, is_server_error: bool) -> None:
+    """PostgreSQL cannot store it, other databases can."""
+    answers(supervisor_error(500, {"message": "Internal server error"}))
+    with pytest.raises(DagRunNotStartedError) as caught:
+        DagRuns().start("d", "r", {"a": [value]})
+    assert ("NUL" in str(caught.value), caught.value.is_server_error) == (not is_server_error, is_server_error)
+
+
 @pytest.mark.parametrize("error", [supervisor_error(None), supervisor_error(401, {"detail": "m"}), EOFError()])
 def test_unreachable_server_is_no_refusal(answers: Answers, error: Exception) -> None:
     answers(error)

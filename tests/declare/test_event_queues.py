@@ -137,15 +137,16 @@ class TestCreate:
         assert queue["SqsManagedSseEnabled"] == dead_letters["SqsManagedSseEnabled"] == "true"
         rule = found["rules"]["orders"]
         assert json.loads(rule["EventPattern"]) == PATTERN
-        assert rule["targets"] == [{"Id": "event-queue", "Arn": ARN.format("orders")}]
+        undelivered = {"DeadLetterConfig": {"Arn": ARN.format("orders-dlq")}}
+        assert rule["targets"] == [{"Id": "event-queue", "Arn": ARN.format("orders"), **undelivered}]
         assert rule["tags"] == queue["tags"] == dead_letters["tags"] == {**OURS, "team": "data"}
 
-    def test_policy_is_for_this_rule_only(self, hook: CloudWatchEventsHook) -> None:
+    @pytest.mark.parametrize("queue", ["orders", "orders-dlq"])
+    def test_policy_is_for_this_rule_only(self, hook: CloudWatchEventsHook, queue: str) -> None:
         create(hook)
-        (statement,) = read_policy(hook, ARN.format("orders"))
+        (statement,) = read_policy(hook, ARN.format(queue))
         assert statement["Action"] == "sqs:SendMessage"
         assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": RULE_ARN}}
-        assert read_policy(hook, ARN.format("orders-dlq")) == []
 
     def test_only_the_queue_may_use_the_dead_letter_queue(self, hook: CloudWatchEventsHook) -> None:
         requests: list[dict[str, Any]] = []
@@ -192,8 +193,8 @@ class TestUpdate:
     def test_up_to_date(self, hook: CloudWatchEventsHook) -> None:
         create(hook)
         before = state(hook)
-        # CreateQueue finds out whether they were just deleted; moto forgets the RedriveAllowPolicy
-        assert writes_of(hook, lambda: create(hook)) == ["CreateQueue", "CreateQueue", "SetQueueAttributes"]
+        # CreateQueue finds out whether they were just deleted; moto forgets the RedriveAllowPolicy, then the policy
+        assert writes_of(hook, lambda: create(hook)) == ["CreateQueue"] * 2 + ["SetQueueAttributes"] * 2
         assert state(hook) == before
 
     def test_result_is_the_same(self, hook: CloudWatchEventsHook) -> None:
@@ -407,7 +408,8 @@ class TestKilled:
     """Killed before each of its writes, and called again: the end is the same."""
 
     ARGUMENTS: ClassVar[dict[str, Any]] = {"visibility_timeout": 5, "tags": {"team": "data"}}
-    CREATING = ("CreateQueue", "CreateQueue", "SetQueueAttributes", "PutRule", "SetQueueAttributes", "PutTargets")
+    GRANTS = ("SetQueueAttributes", "SetQueueAttributes")
+    CREATING = ("CreateQueue", "CreateQueue", "SetQueueAttributes", "PutRule", *GRANTS, "PutTargets")
     DELETING = ("RemoveTargets", "DeleteRule", "DeleteQueue", "DeleteQueue")
 
     @pytest.mark.parametrize("number", range(len(CREATING)), ids=CREATING)

@@ -9,6 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from airflow_cwevents._receive.queue import MessageQueue
 from airflow_cwevents.exceptions import EventQueueNotFoundError, InvalidInputError
@@ -96,6 +97,35 @@ def test_missing_queue_fails_a_task_that_does_not_defer(operator_of: OperatorOf)
     operator = operator_of(queue_url="https://sqs.us-east-1.amazonaws.com/123456789012/missing", deferrable=False)
     with pytest.raises(EventQueueNotFoundError):
         operator.execute({})
+
+
+def failing_after_a_message(
+    client: Any, operator: DispatchEventsOperator, monkeypatch: pytest.MonkeyPatch, code: str
+) -> Any:
+    """Dispatch a message of the trigger, and let SQS fail then."""
+    send(client, operator, "a")
+    received = client.receive_message(QueueUrl=operator.queue_url)["Messages"]
+
+    def fail(*_: Any) -> None:
+        raise ClientError({"Error": {"Code": code, "Message": "no"}}, "ReceiveMessage")
+
+    monkeypatch.setattr(MessageQueue, "receive", fail)
+    return operator.execute_complete({}, {"messages": received})
+
+
+def test_transient_error_after_events_leaves_the_rest_to_the_next_run(
+    client: Any, operator_of: OperatorOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = failing_after_a_message(client, operator_of(), monkeypatch, "ThrottlingException")
+    assert result["started"] == 1
+
+
+def test_other_error_after_events_fails_the_task(
+    client: Any, operator_of: OperatorOf, runs: FakeRuns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ClientError):
+        failing_after_a_message(client, operator_of(), monkeypatch, "AccessDenied")
+    assert runs.event_ids == ["a"]
 
 
 def test_nothing_is_received_while_no_dag_can_run(client: Any, operator_of: OperatorOf, runs: FakeRuns) -> None:

@@ -263,7 +263,7 @@ class TestWaiting:
 
         threading.Thread(target=perform, daemon=True).start()
         while not ended.is_set():
-            assert not requests.has_finished
+            assert not requests.has_ended
 
     def test_wait_of_nothing_ends_with_a_wake_from_a_signal_handler(self, server: FaultServer) -> None:
         lane, _ = lane_of(client_of(server.url))

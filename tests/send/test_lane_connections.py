@@ -6,7 +6,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import boto3
@@ -91,23 +91,35 @@ class Proxy:
     def close(self) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
         for connection in self._open:
-            connection.close()
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def _handle(self, client: socket.socket) -> None:
-        received = client.recv(65536)
+        self._open.append(client)
+        with client, suppress(OSError):
+            received = b""
+            while b"\r\n\r\n" not in received:
+                if not (data := client.recv(65536)):
+                    return
+                received += data
+            self._forward(client, received)
+
+    def _forward(self, client: socket.socket, received: bytes) -> None:
         head = received.split(b"\r\n\r\n")[0]
         self.heads.append(head)
         method, target = head.split()[:2]
         address = target if method == b"CONNECT" else target.split(b"/")[2]
         host, port = address.decode().split(":")
-        upstream = socket.create_connection((host, int(port)))
-        self._open += [client, upstream]
-        if method == b"CONNECT":
-            client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        else:
-            upstream.sendall(received.replace(b"http://" + address, b"", 1))
-        threading.Thread(target=_pipe, args=[upstream, client], daemon=True).start()
-        _pipe(client, upstream)
+        with socket.create_connection((host, int(port))) as upstream:
+            self._open.append(upstream)
+            if method == b"CONNECT":
+                client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            else:
+                upstream.sendall(received.replace(b"http://" + address, b"", 1))
+            answers = threading.Thread(target=_pipe, args=[upstream, client], daemon=True)
+            answers.start()
+            _pipe(client, upstream)
+            answers.join()
 
 
 def _pipe(source: socket.socket, target: socket.socket) -> None:
