@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow_cwevents._airflow.compat import dag_runs, time_delta_trigger
 from airflow_cwevents._airflow.failures import no_retry_if_permanent, permanent_errors_fail
 from airflow_cwevents._airflow.parameters import as_integer
-from airflow_cwevents._aws.errors import is_transient
 from airflow_cwevents._aws.limits import MAX_VISIBILITY_SECONDS
 from airflow_cwevents._declare.checks import check_number
 from airflow_cwevents._receive.routes import read_routes
@@ -179,6 +178,7 @@ class DispatchEventsOperator(CloudWatchEventsBaseOperator):
             self._dispatcher.stop()
 
     def _dispatch(self, messages: Iterable[Mapping[str, Any]] = (), first_wait: float = 1) -> dict[str, int]:
+        from airflow_cwevents._aws.errors import is_transient
         from airflow_cwevents._receive.dispatch import Dispatcher
 
         self._dispatcher = Dispatcher(
