@@ -11,6 +11,8 @@ Requests are paced by a rate. Those of a short time form a window, which is eval
 - The same share is throttled although the rate was cut twice: a window at a third of the rate shows whether the share
   depends on this sender at all. If not, the share is tolerated, and the rate goes back up: another sender uses up the
   quota, and slowing down would only leave it more. Every 10 seconds this is tested again.
+- Much less is accepted after the rate went back up: the others do the same, as they are senders like this one. For two
+  minutes a high share is not tolerated, and the rate may become lower, as many senders share the quota.
 
 tests/send/test_rate_controller.py simulates it. Bearing a share that others cause, and sharing a quota fairly, pull
 against each other: about one run in twenty-five of four senders is unfair for longer than 20 seconds.
@@ -28,6 +30,8 @@ from statistics import fmean
 INITIAL_RATE = 1_000.0
 # However much is throttled, a sender does not go below this while anything is accepted.
 MIN_RATE = 100.0
+# Except while many senders share the quota: AWS's smallest is 400.
+SHARED_MIN_RATE = 20.0
 # While nothing at all is accepted; enough to notice that something is accepted again.
 IDLE_RATE = 10.0
 RATE_STEP = 20.0  # The largest step, to the rate.
@@ -62,6 +66,13 @@ PROBE_EVENTS = 300
 SECONDS_BETWEEN_PROBES = 10.0
 # A tolerated share is measured with so many windows of the present size.
 MEMORY = 4
+# What is accepted of the entries falls below this, to what was accepted when it was tolerated: there are many senders.
+FALLEN = 0.6
+# Entries to see that with.
+FALLEN_ENTRIES = 200
+# A share above this is not tolerated then, as entries would use up their attempts.
+MAX_SHARED = 0.6
+SHARED_SECONDS = 120.0
 
 
 @dataclass(slots=True)
@@ -130,6 +141,9 @@ class RateController:
         self._tolerated = 0.0
         #: how many entries that share was measured with
         self._tolerated_entries = 0
+        #: that share when it was tolerated first
+        self._tolerated_at_first = 0.0
+        self._shared_until = -inf
         #: of windows since a cut that did not help
         self._shares: list[float] = []
         self._rate_before_cuts = 0.0
@@ -201,15 +215,24 @@ class RateController:
             return
         if not window.accepted:
             self._wait_for_quota()
-        elif self.rate < min(MIN_RATE, self._max_rate):
-            self._doubling = True
-            self._set_rate(INITIAL_RATE)
+        elif self.rate < min(self._min_rate, self._max_rate):
+            self._doubling = not self._is_shared
+            self._set_rate(self._min_rate if self._is_shared else INITIAL_RATE)
         elif self._probed_share is not None:
             self._conclude_probe(window, self._probed_share)
         elif self._is_too_fast(window):
             self._slow_down(window)
         else:
             self._speed_up(window)
+
+    @property
+    def _is_shared(self) -> bool:
+        """Whether many senders share the quota, as far as it showed lately."""
+        return self._clock() < self._shared_until
+
+    @property
+    def _min_rate(self) -> float:
+        return SHARED_MIN_RATE if self._is_shared else MIN_RATE
 
     def _is_too_fast(self, window: _Window) -> bool:
         unchanged = bool(self._shares) and window.share >= UNCHANGED * self._shares[-1]
@@ -233,6 +256,14 @@ class RateController:
         before = min(self._tolerated_entries, MEMORY * window.answered)
         self._tolerated_entries = before + window.answered
         self._tolerated += (window.share - self._tolerated) * window.answered / self._tolerated_entries
+        if self._tolerated_entries >= FALLEN_ENTRIES:
+            self._check_fallen(self._tolerated)
+
+    def _check_fallen(self, share: float) -> None:
+        """Tolerate no more if much less is accepted than when the rate went back up."""
+        if self._tolerated > MAX_SHARED and 1 - share < FALLEN * (1 - self._tolerated_at_first):
+            self._tolerated = 0.0
+            self._shared_until = self._clock() + SHARED_SECONDS
 
     def _next_step(self) -> float:
         near = NEAR[0] * self._capacity <= self.rate <= NEAR[1] * self._capacity
@@ -240,6 +271,7 @@ class RateController:
         return self._step
 
     def _slow_down(self, window: _Window) -> None:
+        self._check_fallen(window.share - window.deviation(window.share))
         self._doubling = False
         self._step = RATE_STEP
         if not self._has_share_of_before(window):
@@ -252,7 +284,7 @@ class RateController:
             accepted = window.accepted / window.seconds / (1 - self._tolerated)
             if len(self._shares) == 1:
                 self._capacity = accepted
-            self._set_rate(max(MIN_RATE, CUTS[len(self._shares) - 1] * accepted))
+            self._set_rate(max(self._min_rate, CUTS[len(self._shares) - 1] * accepted))
 
     def _wait_for_quota(self) -> None:
         """Send less and less while nothing is accepted."""
@@ -271,12 +303,15 @@ class RateController:
         """Send one window at a low rate, to see whether a share depends on the rate."""
         self._probed_share = share
         self._rate_before_probe = self.rate
-        self._set_rate(max(MIN_RATE, PROBE_RATE * self.rate))
+        self._set_rate(max(self._min_rate, PROBE_RATE * self.rate))
 
     def _conclude_probe(self, window: _Window, share: float) -> None:
         self._probed_share = None
         self._shares.clear()
-        if window.share >= share - window.deviation(share):
+        if self._is_shared and share > MAX_SHARED:
+            self._tolerated = 0.0
+        elif window.share >= share - window.deviation(share):
+            self._tolerated_at_first = min(share, self._tolerated_at_first) if self._tolerated else share
             self._doubling = not self._tolerated
             self._capacity = 0.0
             self._tolerated = share

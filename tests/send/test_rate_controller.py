@@ -11,7 +11,7 @@ from itertools import count
 
 import pytest
 
-from airflow_cwevents._send.rate_controller import MIN_RATE, RateController
+from airflow_cwevents._send.rate_controller import MIN_RATE, SHARED_MIN_RATE, RateController
 
 ENTRIES = 10
 LATENCY = 0.02
@@ -141,10 +141,11 @@ def test_quota_of_requests_is_used_up(rate: float, seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("share", [0.01, 0.05, 0.1, 0.2, 0.3, 0.7])
+@pytest.mark.parametrize("share", [0.01, 0.05, 0.1, 0.2, 0.3, 0.7, 0.9])
 def test_throttling_that_others_cause_costs_little_more_than_its_share(share: float, seed: int) -> None:
     (sender,) = simulate(random_share(share, seed), 20, seed)
     assert sender.accepted() >= 0.5 * (1 - share) * MAX_REQUESTS * ENTRIES * 20
+    assert sender.lowest_rate >= MIN_RATE
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -179,10 +180,20 @@ def test_four_senders_share_a_quota_fairly() -> None:
     assert fair >= 4
 
 
-@pytest.mark.parametrize("rate", [20, 100])
-def test_rate_stays_above_its_minimum_while_anything_is_accepted(rate: float) -> None:
+@pytest.mark.parametrize(("count", "rate"), [(8, 400), (8, 1_000), (16, 600), (16, 2_400)])  # AWS's smaller quotas
+def test_many_senders_share_a_quota_without_using_up_their_attempts(count: int, rate: float) -> None:
+    starved = 0
+    for seed in SEEDS:
+        senders = simulate(Bucket(rate), 40, seed, starts=[number / 4 for number in range(count)])
+        assert sum(sender.accepted(20) for sender in senders) >= 0.9 * rate * 20
+        starved += sum(sender.throttled_share(20) > 0.7 for sender in senders)  # 0.7 to the power of 20 is 0.1 %
+    assert starved <= 0.05 * count * len(SEEDS)
+
+
+@pytest.mark.parametrize(("rate", "lowest"), [(20, SHARED_MIN_RATE), (100, MIN_RATE)])
+def test_rate_stays_above_its_minimum_while_anything_is_accepted(rate: float, lowest: float) -> None:
     (sender,) = simulate(Bucket(rate), 20, 0)
-    assert sender.lowest_rate >= MIN_RATE
+    assert sender.lowest_rate >= lowest
 
 
 def test_little_is_sent_while_nothing_is_accepted() -> None:
