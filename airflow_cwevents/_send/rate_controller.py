@@ -10,7 +10,8 @@ Requests are paced by a rate. Those of a short time form a window, which is eval
   throttles nothing in the next window.
 - The same share is throttled although the rate was cut twice: a window at a third of the rate shows whether the share
   depends on this sender at all. If not, the share is tolerated, and the rate goes back up: another sender uses up the
-  quota, and slowing down would only leave it more. Every 10 seconds this is tested again.
+  quota, and slowing down would only leave it more. Every 10 seconds this is tested again. More than 60 % is never
+  tolerated.
 
 tests/send/test_rate_controller.py simulates it. Bearing a share that others cause, and sharing a quota fairly, pull
 against each other: about one run in twenty-five of four senders is unfair for longer than 20 seconds.
@@ -26,8 +27,9 @@ from statistics import fmean
 
 # All rates are in events per second.
 INITIAL_RATE = 1_000.0
-# However much is throttled, a sender does not go below this while anything is accepted.
-MIN_RATE = 100.0
+# However much is throttled, a sender does not go below this while anything is accepted. Less than a sender's share of
+# AWS's smallest quotas: senders that cannot slow down to theirs throttle one another for ever.
+MIN_RATE = 20.0
 # While nothing at all is accepted; enough to notice that something is accepted again.
 IDLE_RATE = 10.0
 RATE_STEP = 20.0  # The largest step, to the rate.
@@ -60,6 +62,9 @@ NEAR = (0.7, 1.3)
 PROBE_RATE = 1 / 3
 PROBE_EVENTS = 300
 SECONDS_BETWEEN_PROBES = 10.0
+# A higher share is never tolerated, as several senders on one quota would drive one another up to it, and their entries
+# use up their attempts.
+MAX_TOLERATED = 0.6
 # A tolerated share is measured with so many windows of the present size.
 MEMORY = 4
 
@@ -233,6 +238,8 @@ class RateController:
         before = min(self._tolerated_entries, MEMORY * window.answered)
         self._tolerated_entries = before + window.answered
         self._tolerated += (window.share - self._tolerated) * window.answered / self._tolerated_entries
+        if self._tolerated > MAX_TOLERATED:
+            self._tolerated = 0.0
 
     def _next_step(self) -> float:
         near = NEAR[0] * self._capacity <= self.rate <= NEAR[1] * self._capacity
@@ -276,7 +283,9 @@ class RateController:
     def _conclude_probe(self, window: _Window, share: float) -> None:
         self._probed_share = None
         self._shares.clear()
-        if window.share >= share - window.deviation(share):
+        if share > MAX_TOLERATED:
+            self._tolerated = 0.0
+        elif window.share >= share - window.deviation(share):
             self._doubling = not self._tolerated
             self._capacity = 0.0
             self._tolerated = share

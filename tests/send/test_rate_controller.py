@@ -141,7 +141,7 @@ def test_quota_of_requests_is_used_up(rate: float, seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("share", [0.01, 0.05, 0.1, 0.2, 0.3, 0.7])
+@pytest.mark.parametrize("share", [0.01, 0.05, 0.1, 0.2, 0.3, 0.5])
 def test_throttling_that_others_cause_costs_little_more_than_its_share(share: float, seed: int) -> None:
     (sender,) = simulate(random_share(share, seed), 20, seed)
     assert sender.accepted() >= 0.5 * (1 - share) * MAX_REQUESTS * ENTRIES * 20
@@ -177,6 +177,14 @@ def test_four_senders_share_a_quota_fairly() -> None:
         assert sum(sender.throttled_share(20) for sender in senders) / 4 <= 0.12
         fair += all(0.15 <= each / sum(accepted) <= 0.35 for each in accepted)
     assert fair >= 4
+
+
+@pytest.mark.parametrize(("count", "rate"), [(8, 400), (16, 600)])  # AWS's smallest quotas
+def test_many_senders_share_a_small_quota_without_using_up_their_attempts(count: int, rate: float) -> None:
+    for seed in SEEDS:
+        senders = simulate(Bucket(rate), 20, seed, starts=[number / 4 for number in range(count)])
+        assert sum(sender.accepted(10) for sender in senders) >= 0.9 * rate * 10
+        assert max(sender.throttled_share(10) for sender in senders) <= 0.6  # 20 attempts are plenty
 
 
 @pytest.mark.parametrize("rate", [20, 100])
