@@ -9,14 +9,14 @@ from collections.abc import Sequence
 
 from tests.fault_server import Entry, FaultServer, Reply
 
-#: entries a second; a sender does not go below 100
+#: entries a second
 QUOTA = 1_000
 #: how many seconds of the quota the token bucket holds
 BURST_SECONDS = 1.0
 #: how many entries use the quota before it is read how much of it they used
-MEASURED = 12_000
+MEASURED = 16_000
 PARTS = 8
-ENTRIES_PER_PART = 3_000
+ENTRIES_PER_PART = 4_000
 #: one in so many entries is refused for good
 REFUSED_EVERY = 500
 

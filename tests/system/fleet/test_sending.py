@@ -28,14 +28,16 @@ with DAG("fleet_send", schedule=None):
         source="com.company.app",
         detail_type="number",
         failed_entries_path="{folder}/failed/{{{{ ti.map_index }}}}.jsonl",
+        max_concurrency={concurrency},
         max_failed=100,
         retries=1,
         retry_delay=timedelta(0),
     ).expand(path=["{folder}/%d.jsonl" % part for part in range({parts})])
 """
+CONCURRENCY = 8
 # README: what a task killed with SIGKILL may resend
 SINCE_THE_LAST_CHECKPOINT = 1_000
-IN_FLIGHT = 128 * 10
+IN_FLIGHT = CONCURRENCY * 10
 
 
 class Scenario:
@@ -65,7 +67,7 @@ def sent(
     fleet, scenario = shared_fleet, Scenario(tmp_path_factory.mktemp("parts"))
     fleet.restart_killed()
     scenario.write_files()
-    fleet.add_dag_file(DAG_ID, DAG_FILE.format(folder=scenario.folder, parts=PARTS))
+    fleet.add_dag_file(DAG_ID, DAG_FILE.format(folder=scenario.folder, parts=PARTS, concurrency=CONCURRENCY))
     fleet.trigger_run(DAG_ID, "run")
     fleet.wait_for(lambda: quota_server.measured_seconds, dag_id=DAG_ID)
     running = fleet.running_on(DAG_ID)
