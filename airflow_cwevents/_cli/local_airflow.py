@@ -96,15 +96,18 @@ class LocalAirflow:
         :param component: one of ``COMPONENTS``, or ``db``, which creates the database and ends.
         :param name: a name for the process, if there are several of the component.
         """
+        name = name or component
+        command = self._command(component, name)
+        self._processes[name] = stack.enter_context(process_group(command, self.log(name), self.environment))
+
+    def _command(self, component: str, name: str) -> list[str]:
         arguments = {
             "api-server": ["--host", "127.0.0.1", "--port", str(self._port), "--workers", "1"],
             "scheduler": ["--skip-serve-logs"],  # they would listen on all interfaces
             "triggerer": ["--skip-serve-logs"],
             "db": ["migrate"],
         }
-        command = [*python_command("airflow"), component, *arguments.get(component, [])]
-        process = stack.enter_context(process_group(command, self.log(name or component), self.environment))
-        self._processes[name or component] = process
+        return [*python_command("airflow"), component, *arguments.get(component, [])]
 
     def log(self, name: str) -> Path:
         """Return the log of a process."""

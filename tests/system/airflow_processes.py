@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 from urllib.parse import quote
 
 import pytest
@@ -47,6 +47,9 @@ class RealAirflow(LocalAirflow):
     :param connections: connections by id, as JSON.
     :param settings: further environment variables.
     """
+
+    #: by name, the component of each of its processes, in the order in which they start
+    members: ClassVar[Mapping[str, str]] = {component: component for component in COMPONENTS}
 
     def __init__(
         self,
@@ -110,9 +113,9 @@ class RealAirflow(LocalAirflow):
             pytest.fail(f"{error}\n{self.logs(dag_id)}")
 
     def start_all(self) -> None:
-        """Start a process of each component."""
-        for component in COMPONENTS:
-            self.start_process(component)
+        """Start all of its processes."""
+        for name, component in self.members.items():
+            self.start_process(component, name)
 
     def start_process(self, component: str, name: str | None = None) -> None:
         """
@@ -127,9 +130,9 @@ class RealAirflow(LocalAirflow):
 
     def restart_killed(self) -> None:
         """Start what was killed and not started again."""
-        for component in COMPONENTS:
-            if component not in self._processes:
-                self.start_process(component)
+        for name, component in self.members.items():
+            if name not in self._processes:
+                self.start_process(component, name)
 
     def pid(self, name: str) -> int:
         """Return the process id of a process, by its component or name."""
