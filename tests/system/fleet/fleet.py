@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
 
@@ -48,6 +49,8 @@ class Fleet(RealAirflow):
             "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
             "AIRFLOW__CORE__HOSTNAME_CALLABLE": "fleet_host.name",
             "AIRFLOW__CORE__PARALLELISM": "16",
+            # no triggerer takes over from one that is only busy, or stopped until it is killed
+            "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "15",
         }
         super().__init__(folder, database, connections, settings)
         (folder / "config").mkdir()  # Airflow imports from here
@@ -73,6 +76,11 @@ class Fleet(RealAirflow):
             "join job j on j.id = t.triggerer_id where i.dag_id = ? and i.state = 'deferred'"
         )
         return next((str(name) for (name,) in self.query(sql, dag_id)), "")
+
+    def has_triggers_older_than(self, seconds: float) -> bool:
+        """Return whether a trigger was created so long ago."""
+        before = datetime.now(UTC) - timedelta(seconds=seconds)
+        return bool(self.query('select 1 from "trigger" where created_date < ?', before))
 
 
 @contextmanager

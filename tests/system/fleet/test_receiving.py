@@ -10,6 +10,7 @@ from functools import partial
 import pytest
 
 from airflow_cwevents._cli.local_aws import LocalAws
+from airflow_cwevents.triggers.base import MIN_DEFERRED_SECONDS
 from tests.receive.messages import event_of
 from tests.system.fleet.fleet import Fleet
 from tests.system.test_dispatch import HIDDEN, Dispatching, ids
@@ -38,13 +39,16 @@ with DAG({dag_id!r}, schedule=None):
 def test_each_event_has_one_run_though_the_triggerer_that_has_it_is_killed(fleet: Fleet, local_aws: LocalAws) -> None:
     with closing(Dispatching(local_aws, fleet)) as dispatching:
         dispatching.wait_until_deferred()
-        triggerer = fleet.wait_for(lambda: fleet.triggerer_of(dispatching.name))
+        # before, it receives nothing
+        fleet.wait_for(partial(fleet.has_triggers_older_than, MIN_DEFERRED_SECONDS + 10))
+        triggerer = fleet.triggerer_of(dispatching.name)
         fleet.stop(triggerer)
         sent = ids(60)
         dispatching.send(sent[:1])
         fleet.wait_for(lambda: dispatching.messages([HIDDEN]))
-        assert dispatching.runs() == Counter()
+        holder, runs = fleet.triggerer_of(dispatching.name), dispatching.runs()
         fleet.kill(triggerer)
+        assert (holder, runs) == (triggerer, Counter())
         dispatching.send(sent)  # the first one again, as SQS may deliver it
         dispatching.wait_until_empty()
         assert dispatching.runs() == Counter(sent)
