@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, suppress
@@ -15,6 +16,7 @@ import boto3
 import pytest
 
 from airflow_cwevents._cli.local_aws import LocalAws
+from airflow_cwevents.triggers.base import MIN_DEFERRED_SECONDS
 from tests.system.airflow_processes import RealAirflow
 
 pytestmark = pytest.mark.whole_airflow
@@ -93,13 +95,21 @@ class Dispatching:
     def wait_until_empty(self) -> None:
         self.airflow.wait_for(lambda: not self.messages())
 
-    def wait_until_deferred(self) -> None:
-        """Wait until the trigger of the dispatcher is in a triggerer."""
+    def wait_until_deferred(self) -> int:
+        """Wait until the trigger of the dispatcher is in a triggerer, and return the triggerer's id."""
         sql = (
-            'select 1 from task_instance i join "trigger" t on t.id = i.trigger_id '
+            'select t.triggerer_id from task_instance i join "trigger" t on t.id = i.trigger_id '
             "where i.dag_id = ? and i.state = 'deferred' and t.triggerer_id is not null"
         )
-        self.airflow.wait_for(lambda: self.airflow.query(sql, self.name))
+        [(triggerer_id,)] = self.airflow.wait_for(lambda: self.airflow.query(sql, self.name))
+        return int(triggerer_id)
+
+    def wait_until_receiving(self) -> int:
+        """Wait until the trigger of the dispatcher receives, which is later, and return the triggerer's id."""
+        triggerer_id = self.wait_until_deferred()
+        begin = time.monotonic()
+        self.airflow.wait_for(lambda: time.monotonic() >= begin + MIN_DEFERRED_SECONDS + 10)
+        return triggerer_id
 
     def kill_task(self) -> None:
         """Kill the process that dispatches, as a machine out of memory does."""
@@ -177,11 +187,13 @@ def test_second_triggerer_takes_over_from_one_that_is_killed_with_a_message(
     dispatching: Dispatching, second_triggerer: None
 ) -> None:
     airflow, sent = dispatching.airflow, ids(30)
+    triggerer_id = dispatching.wait_until_receiving()
     airflow.stop("triggerer")
     dispatching.send(sent[:1])
     airflow.wait_for(lambda: dispatching.messages([HIDDEN]))
-    assert dispatching.runs() == Counter()
+    holder, runs = dispatching.wait_until_deferred(), dispatching.runs()
     airflow.kill("triggerer")
+    assert (holder, runs) == (triggerer_id, Counter())
     dispatching.send(sent[1:])
     dispatching.wait_until_empty()
     assert dispatching.runs() == Counter(sent)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
 
@@ -76,11 +75,6 @@ class Fleet(RealAirflow):
             "join job j on j.id = t.triggerer_id where i.dag_id = ? and i.state = 'deferred'"
         )
         return next((str(name) for (name,) in self.query(sql, dag_id)), "")
-
-    def has_triggers_older_than(self, seconds: float) -> bool:
-        """Return whether a trigger was created so long ago."""
-        before = datetime.now(UTC) - timedelta(seconds=seconds)
-        return bool(self.query('select 1 from "trigger" where created_date < ?', before))
 
 
 @contextmanager

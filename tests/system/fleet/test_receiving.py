@@ -10,7 +10,6 @@ from functools import partial
 import pytest
 
 from airflow_cwevents._cli.local_aws import LocalAws
-from airflow_cwevents.triggers.base import MIN_DEFERRED_SECONDS
 from tests.receive.messages import event_of
 from tests.system.fleet.fleet import Fleet
 from tests.system.test_dispatch import HIDDEN, Dispatching, ids
@@ -38,9 +37,7 @@ with DAG({dag_id!r}, schedule=None):
 
 def test_each_event_has_one_run_though_the_triggerer_that_has_it_is_killed(fleet: Fleet, local_aws: LocalAws) -> None:
     with closing(Dispatching(local_aws, fleet)) as dispatching:
-        dispatching.wait_until_deferred()
-        # before, it receives nothing
-        fleet.wait_for(partial(fleet.has_triggers_older_than, MIN_DEFERRED_SECONDS + 10))
+        dispatching.wait_until_receiving()
         triggerer = fleet.triggerer_of(dispatching.name)
         fleet.stop(triggerer)
         sent = ids(60)
