@@ -17,6 +17,8 @@ from tests.system.databases import Server
 
 pytestmark = [pytest.mark.whole_airflow, needs_airflow("3.0", "The API server, which these tests start,")]
 
+on_one_database = pytest.mark.parametrize("shared_airflow", ["postgresql"], indirect=True)
+
 DAG_FILE = """
 from datetime import timedelta
 
@@ -50,6 +52,7 @@ def wait_until_finished(airflow: RealAirflow, count: int) -> None:
     airflow.wait_for(lambda: airflow.states("wait_and_answer") == ["success"] * count, dag_id="wait_and_answer")
 
 
+@on_one_database
 def test_killed_processes_go_on_when_started_again(real_airflow: RealAirflow) -> None:
     real_airflow.add_dag_file("wait_and_answer", DAG_FILE)
     real_airflow.trigger_run("wait_and_answer", "first", {"question": 21})
@@ -70,6 +73,7 @@ def test_killed_processes_go_on_when_started_again(real_airflow: RealAirflow) ->
     real_airflow.remove_dags("wait_and_answer")
 
 
+@on_one_database
 def test_failed_run_ends_the_wait_with_its_log(real_airflow: RealAirflow) -> None:
     real_airflow.add_dag_file("fail", FAILING_DAG_FILE)
     real_airflow.trigger_run("fail", "run")
