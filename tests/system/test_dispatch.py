@@ -15,6 +15,7 @@ from uuid import uuid4
 import boto3
 import pytest
 
+from airflow_cwevents._airflow.compat import TASKS_SEE_DAGS
 from airflow_cwevents._cli.local_aws import LocalAws
 from airflow_cwevents.triggers.base import MIN_DEFERRED_SECONDS
 from tests.system.airflow_processes import RealAirflow
@@ -218,7 +219,7 @@ def test_dag_that_cannot_run_holds_up_no_other(dispatching: Dispatching) -> None
     assert [count for run_id, count in dispatching.runs().items() if run_id in sent] == [1] * 5
     assert {dag: len(dispatching.runs(dag)) for dag in ("strict", "paused", "missing")} == {
         "strict": 0,
-        "paused": 0,
+        "paused": 0 if TASKS_SEE_DAGS else 2,  # they are queued
         "missing": 0,
     }
 
