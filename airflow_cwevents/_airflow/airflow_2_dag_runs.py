@@ -1,7 +1,7 @@
 """
-Start DAG runs from within a task, several of them if necessary, on Airflow 2: its tasks reach the database.
+Start DAG runs from within a task, several of them if necessary, on Airflow 2, whose tasks can access the database.
 
-It is what ``TriggerDagRunOperator`` does there. This module goes when Airflow 2 goes.
+``TriggerDagRunOperator`` does the same there. This module goes when Airflow 2 goes.
 """
 
 from __future__ import annotations

@@ -107,7 +107,11 @@ class EventQueueSpec:
         """
         Return the target that delivers to the queue, as PutTargets takes it.
 
-        EventBridge sends what it cannot deliver to the dead-letter queue, which it can't if that is FIFO.
+        What cannot be delivered goes to the dead-letter queue, unless it is FIFO, which EventBridge does not support.
+
+        :param queue_arn: the queue's ARN.
+        :param dead_letter_queue_arn: that of its dead-letter queue.
+        :return: the target.
         """
         if self.message_group_id:
             return {"Id": TARGET_ID, "Arn": queue_arn, "SqsParameters": {"MessageGroupId": self.message_group_id}}

@@ -140,7 +140,7 @@ class CurlRequests:
         self._messages.extend(filterfalse(_NO_MESSAGES.__eq__, read))
 
     def _process(self, more: int, succeeded: list[Any], failed: list[tuple[Any, int, str]]) -> None:
-        """Process a message of libcurl; repeated if a signal handler raises an exception, which can be anywhere."""
+        """Process a message of libcurl, or what is left of it after an exception; that may lose an attempt."""
         for curl in succeeded:
             self._end(curl, "")
         for curl, number, message in failed:

@@ -11,8 +11,8 @@ Requests are paced by a rate. Those of a short time form a window, which is eval
 - The same share is throttled although the rate was cut twice: a window at a third of the rate shows whether the share
   depends on this sender at all. If not, the share is tolerated, and the rate goes back up: another sender uses up the
   quota, and slowing down would only leave it more. Every 10 seconds this is tested again.
-- Much less is accepted after the rate went back up: the others do the same, as they are senders like this one. For two
-  minutes a high share is not tolerated, and the rate may become lower, as many senders share the quota.
+- Much less is accepted after the rate went back up: the others do the same, as they are senders like this one. A high
+  share is not tolerated then, and the rate may become lower, until two minutes after the last slight throttling.
 
 tests/send/test_rate_controller.py simulates it. Bearing a share that others cause, and sharing a quota fairly, pull
 against each other: about one run in twenty-five of four senders is unfair for longer than 20 seconds.
@@ -66,11 +66,12 @@ PROBE_EVENTS = 300
 SECONDS_BETWEEN_PROBES = 10.0
 # A tolerated share is measured with so many windows of the present size.
 MEMORY = 4
-# What is accepted of the entries falls below this, to what was accepted when it was tolerated: there are many senders.
+# If the accepted share falls below this fraction of what it was when the rate went back up, there are many senders.
 FALLEN = 0.6
 # Entries to see that with.
 FALLEN_ENTRIES = 200
-# A share above this is not tolerated then, as entries would use up their attempts.
+# A throttled share above this is not tolerated then, as entries would use up their attempts. Senders that have found
+# their rates cause one another less.
 MAX_SHARED = 0.6
 SHARED_SECONDS = 120.0
 
@@ -272,6 +273,8 @@ class RateController:
 
     def _slow_down(self, window: _Window) -> None:
         self._check_fallen(window.share - window.deviation(window.share))
+        if self._is_shared and window.share < MAX_SHARED:
+            self._shared_until = self._clock() + SHARED_SECONDS
         self._doubling = False
         self._step = RATE_STEP
         if not self._has_share_of_before(window):

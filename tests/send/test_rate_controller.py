@@ -190,6 +190,19 @@ def test_many_senders_share_a_quota_without_using_up_their_attempts(count: int, 
     assert starved <= 0.05 * count * len(SEEDS)
 
 
+@pytest.mark.parametrize(("count", "rate"), [(8, 400), (16, 600)])
+def test_many_senders_go_on_sharing_a_quota(count: int, rate: float) -> None:
+    senders = simulate(Bucket(rate), 300, 1, starts=[number / 4 for number in range(count)])
+    assert sum(sender.accepted(120) for sender in senders) >= 0.9 * rate * 180
+    assert max(sender.throttled_share(120) for sender in senders) <= 0.5
+
+
+def test_throttling_that_others_begin_to_cause_is_tolerated_in_the_end() -> None:
+    little, much = random_share(0.3, 0), random_share(0.8, 0)
+    (sender,) = simulate(lambda now, entries: (little if now < 20 else much)(now, entries), 180, 0)
+    assert sender.accepted(160, 180) >= 0.5 * 0.2 * MAX_REQUESTS * ENTRIES * 20
+
+
 @pytest.mark.parametrize(("rate", "lowest"), [(20, SHARED_MIN_RATE), (100, MIN_RATE)])
 def test_rate_stays_above_its_minimum_while_anything_is_accepted(rate: float, lowest: float) -> None:
     (sender,) = simulate(Bucket(rate), 20, 0)

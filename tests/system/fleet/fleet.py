@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -93,4 +94,5 @@ def redis_server(folder: Path) -> Iterator[str]:
     with process_group(command, log := folder / "redis.log", {}) as process:
         while "Ready to accept connections" not in log.read_text():
             assert process.poll() is None, last_line(log)
+            time.sleep(0.05)
         yield f"redis://127.0.0.1:{port}/0"
