@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow_cwevents._airflow.dag_runs import without_values
+from airflow_cwevents._airflow.dag_runs import dag_refusal, without_values
 from airflow_cwevents.exceptions import DagRunNotStartedError
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -67,11 +67,11 @@ class DagRuns:
 
         dag: Any = DagModel.get_current(dag_id)
         if dag is None or not dag.is_active:
-            raise _missing(dag_id)
+            raise dag_refusal(dag_id, "not_found")
         if dag.has_import_errors:
-            raise DagRunNotStartedError(dag_id, "its file has import errors", "Fix the file", concerns_dag=True)
+            raise dag_refusal(dag_id, "import_errors")
         if dag.is_paused:
-            raise DagRunNotStartedError(dag_id, "it is paused", "Unpause it", concerns_dag=True)
+            raise dag_refusal(dag_id, "paused")
 
 
 def _create(dag_id: str, run_id: str, conf: dict[str, Any], logical_date: datetime) -> bool:
@@ -86,12 +86,8 @@ def _create(dag_id: str, run_id: str, conf: dict[str, Any], logical_date: dateti
     except (DagRunAlreadyExists, IntegrityError, MultipleResultsFound):  # the latter ones if two tasks do it
         return False
     except DagNotFound as error:
-        raise _missing(dag_id) from error
+        raise dag_refusal(dag_id, "not_found") from error
     except (AirflowException, RecursionError, ValueError) as error:
         reason = without_values(str(error))
         raise DagRunNotStartedError(dag_id, reason, "Change the DAG's params, or conf_template") from error
     return True
-
-
-def _missing(dag_id: str) -> DagRunNotStartedError:
-    return DagRunNotStartedError(dag_id, "it does not exist", "Deploy it, or correct its id", concerns_dag=True)

@@ -17,11 +17,12 @@ from typing import Any
 from airflow_cwevents._airflow.compat import TASKS_SEE_DAGS
 from airflow_cwevents.exceptions import DagRunNotStartedError
 
-# What the API server answers if the DAG cannot run at all, whatever the run; any other answer concerns one run.
+# Why a DAG cannot run at all, whatever the run, by what the API server answers; any other answer concerns one run.
 _DAG_REFUSALS: Mapping[str, tuple[str, str]] = {
     "not_found": ("it does not exist", "Deploy it, or correct its id"),
     "import_errors": ("its file has import errors", "Fix the file"),
     "denied_run_type": ("its allowed_run_types exclude runs that tasks start", "Allow operator_triggered"),
+    "paused": ("it is paused", "Unpause it"),
 }
 _PARAM_ERROR = re.compile(r"Invalid input for param (\S+): (No value passed)?")
 _SHOWN_LENGTH = 200
@@ -93,7 +94,7 @@ class DagRuns:
                 raise _refusal(dag_id, error) or error from error
             return  # an API server that does not know the request; an outage shows when a run is started
         if getattr(dag, "is_paused", False):
-            raise DagRunNotStartedError(dag_id, "it is paused", "Unpause it", concerns_dag=True)
+            raise dag_refusal(dag_id, "paused")
 
 
 def _send(message: Any) -> Any:
@@ -115,7 +116,7 @@ def _refusal(dag_id: str, error: Exception) -> DagRunNotStartedError | None:
     """Return the API server's refusal; None if the server was not reached, or did not accept the task's token."""
     status, code, message = _details_of(error)
     if code in _DAG_REFUSALS:
-        return DagRunNotStartedError(dag_id, *_DAG_REFUSALS[code], concerns_dag=True)
+        return dag_refusal(dag_id, code)
     if status in (400, 422):
         return DagRunNotStartedError(dag_id, without_values(message), "Change the DAG's params, or conf_template")
     if status is not None and status >= 500:
@@ -139,6 +140,17 @@ def _reason_of(body: Any) -> tuple[str, str]:
     if isinstance(detail, Mapping):
         return str(detail.get("reason", "")), str(detail.get("message", ""))
     return "", ""
+
+
+def dag_refusal(dag_id: str, code: str) -> DagRunNotStartedError:
+    """
+    Return the error of a DAG that cannot run at all.
+
+    :param dag_id: the DAG's id.
+    :param code: ``not_found``, ``import_errors``, ``denied_run_type`` or ``paused``.
+    :return: the error.
+    """
+    return DagRunNotStartedError(dag_id, *_DAG_REFUSALS[code], concerns_dag=True)
 
 
 def without_values(message: str) -> str:

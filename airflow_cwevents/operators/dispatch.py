@@ -190,7 +190,8 @@ class DispatchEventsOperator(CloudWatchEventsBaseOperator):
         )
         counts = self._dispatcher.run(messages)
         if error := self._dispatcher.error:
-            if not (is_transient(error) if any(counts.values()) else self.deferrable):
+            goes_on = is_transient(error) if any(counts.values()) else self.deferrable
+            if not goes_on:
                 raise error
             self.log.warning("Cannot receive messages: %s", error)
         return counts
